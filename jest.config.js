@@ -1,0 +1,23 @@
+/** Two projects: `unit` needs nothing but Node; `story` starts real services (MariaDB, RabbitMQ, libvirtd, OVSDB). */
+const { readFileSync } = require('node:fs');
+const { compilerOptions } = JSON.parse(readFileSync(`${__dirname}/tsconfig.base.json`, 'utf8'));
+const moduleNameMapper = Object.fromEntries(
+  Object.entries(compilerOptions.paths).map(([name, [file]]) => [`^${name}$`, `<rootDir>/${file}`]),
+);
+const common = {
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.[tm]?[jt]s$': ['@swc/jest', {
+      jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: true }, transform: { legacyDecorator: true } },
+      module: { type: 'commonjs' },
+    }],
+  },
+  moduleNameMapper,
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+module.exports = {
+  projects: [
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,deploy,tools}/**/*.spec.ts'] },
+    { ...common, displayName: 'story', testMatch: ['<rootDir>/{apps,libs,deploy}/**/*.story.ts'], setupFilesAfterEnv: ['<rootDir>/tools/jest-story-setup.js'] },
+  ],
+};

@@ -1,0 +1,152 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { call, cast, defineContract } from '@virga/rpc';
+import { InstancePort } from './network.contract';
+import { ImageFacts } from './image.contract';
+
+export const FlavorFacts = Type.Object({
+  vcpus: Type.Integer({ minimum: 1 }),
+  memoryMb: Type.Integer({ minimum: 1 }),
+  /** GB; 0 = the image's own size. */
+  rootGb: Type.Integer({ minimum: 0 }),
+  ephemeralGb: Type.Integer({ minimum: 0 }),
+  swapMb: Type.Integer({ minimum: 0 }),
+  extraSpecs: Type.Record(Type.String(), Type.String()),
+});
+
+/**
+ * All that an agent needs to make an instance, except what may be secret (user data, metadata documents): that it
+ * fetches by `instanceMetadata` of the gateway, so that it never lies in a queue.
+ */
+export const BuildSpec = Type.Object({
+  instanceId: Type.String(),
+  /** Name of the domain on the host, e.g. instance-0000002a. */
+  instanceName: Type.String(),
+  displayName: Type.String(),
+  hostname: Type.String(),
+  projectId: Type.String(),
+  userId: Type.String(),
+  flavor: FlavorFacts,
+  image: ImageFacts,
+  kernelImage: Type.Optional(ImageFacts),
+  ramdiskImage: Type.Optional(ImageFacts),
+  configDrive: Type.Boolean(),
+  ports: Type.Array(InstancePort),
+});
+export type BuildSpec = Static<typeof BuildSpec>;
+
+const Empty = Type.Object({});
+
+/** Verbs of a host with their arguments. Each is idempotent; a repeat of a command is answered from the journal. */
+export const HOST_VERBS = {
+  /** Image, disks, config drive, taps, domain; started at the end. */
+  build: BuildSpec,
+  /** Domain, taps, disks and directory gone; a missing instance is success. */
+  destroy: Empty,
+  start: Empty,
+  /** ACPI first, then off by force after `timeoutSeconds`. */
+  stop: Type.Object({ timeoutSeconds: Type.Integer({ minimum: 0 }) }),
+  reboot: Type.Object({ type: Type.Union([Type.Literal('SOFT'), Type.Literal('HARD')]), timeoutSeconds: Type.Integer({ minimum: 0 }) }),
+  pause: Empty,
+  unpause: Empty,
+  /** Memory to disk, domain off. */
+  suspend: Empty,
+  resume: Empty,
+} as const;
+export type HostVerb = keyof typeof HOST_VERBS;
+export type HostVerbArgs<V extends HostVerb> = Static<(typeof HOST_VERBS)[V]>;
+
+/** nova's numbers. */
+export const POWER_STATE = { noState: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 } as const;
+export const PowerState = Type.Integer({ minimum: 0, maximum: 7 });
+
+export const HostCommand = Type.Object({
+  commandId: Type.String(),
+  operationId: Type.String(),
+  step: Type.String(),
+  /** Fencing token of the instance: an agent refuses one that is older than the newest it has seen for the instance. */
+  generation: Type.Integer(),
+  instanceId: Type.String(),
+  verb: Type.String(),
+  args: Type.Unknown(),
+  requestId: Type.Optional(Type.String()),
+});
+export type HostCommand = Static<typeof HostCommand>;
+
+/** Served by each agent on `host.<host id>`. */
+export const hostAgentContract = defineContract('host-agent', {
+  execute: cast(HostCommand),
+  /** The last `lines` lines (all when absent) of the guest's serial output; base64, because a guest may print any byte. */
+  consoleOutput: call(
+    Type.Object({ instanceId: Type.String(), lines: Type.Optional(Type.Integer()) }),
+    Type.Object({ outputBase64: Type.String() }),
+  ),
+  diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),
+});
+
+/** How a command ended. */
+export const CommandReport = Type.Object({
+  hostId: Type.String(),
+  commandId: Type.String(),
+  operationId: Type.String(),
+  instanceId: Type.String(),
+  generation: Type.Integer(),
+  ok: Type.Boolean(),
+  /** For successful commands, e.g. `{ powerState: 1 }`. */
+  result: Type.Optional(Type.Unknown()),
+  error: Type.Optional(Type.Object({ message: Type.String(), retryable: Type.Boolean() })),
+});
+export type CommandReport = Static<typeof CommandReport>;
+
+export const HostFacts = Type.Object({
+  hostId: Type.String(),
+  hostname: Type.String(),
+  hypervisorType: Type.String(),
+  /** As libvirt writes it: major * 1,000,000 + minor * 1,000 + release. */
+  hypervisorVersion: Type.Integer(),
+  hostIp: Type.String(),
+  cpuInfo: Type.String(),
+  totals: Type.Object({ vcpus: Type.Integer(), memoryMb: Type.Integer(), diskGb: Type.Integer() }),
+  traits: Type.Array(Type.String()),
+  /** True for the fake driver: shown wherever the host is shown. */
+  simulated: Type.Boolean(),
+});
+export type HostFacts = Static<typeof HostFacts>;
+
+export const ObservedInstance = Type.Object({ instanceId: Type.String(), powerState: PowerState });
+
+/**
+ * Served by the conductor for agents. The sender (`agent-<host id>`, verified by the broker) must own `hostId`:
+ * anything else is refused and logged.
+ */
+export const agentGatewayContract = defineContract('agent-gateway', {
+  /** At start and every few seconds; renews the lease. The answer says how often and how long the lease is, ms. */
+  heartbeat: call(
+    Type.Object({
+      facts: HostFacts,
+      usage: Type.Object({ memoryMbUsed: Type.Integer(), diskGbUsed: Type.Integer(), runningInstances: Type.Integer(), load: Type.String() }),
+      /** Every instance on the host; observed truth. */
+      instances: Type.Array(ObservedInstance),
+      sequence: Type.Integer(),
+    }),
+    Type.Object({ intervalMs: Type.Integer(), leaseMs: Type.Integer() }),
+  ),
+  /** The agent keeps the report until this is answered. */
+  report: call(CommandReport, Empty),
+  /** A guest changed its power state by itself (shut down inside, crashed). */
+  instanceEvent: call(
+    Type.Object({ hostId: Type.String(), instanceId: Type.String(), powerState: PowerState, reason: Type.String(), sequence: Type.Integer() }),
+    Empty,
+  ),
+  imageTicket: call(
+    Type.Object({ hostId: Type.String(), imageId: Type.String() }),
+    Type.Object({ url: Type.String(), ticket: Type.String(), expiresAt: Type.Number(), sizeBytes: Type.Integer(), sha512: Type.String(), diskFormat: Type.String() }),
+  ),
+  /**
+   * The documents of the metadata service and the config drive, path (below the root, e.g. `openstack/latest/meta_data.json`)
+   * to base64 content. Refused for instances that are not on the asking host.
+   */
+  instanceMetadata: call(
+    Type.Object({ hostId: Type.String(), instanceId: Type.String() }),
+    Type.Object({ documents: Type.Record(Type.String(), Type.String()) }),
+  ),
+});

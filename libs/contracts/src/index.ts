@@ -1,0 +1,6 @@
+export * from './actor';
+export * from './host-agent.contract';
+export * from './identity.contract';
+export * from './image.contract';
+export * from './network.contract';
+export * from './placement.contract';

@@ -1,0 +1,91 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { call, defineContract } from '@virga/rpc';
+import { Actor } from './actor';
+
+export const FixedIp = Type.Object({
+  ipAddress: Type.String(),
+  subnetId: Type.String(),
+  cidr: Type.String(),
+  version: Type.Union([Type.Literal(4), Type.Literal(6)]),
+  gatewayIp: Type.Union([Type.String(), Type.Null()]),
+  dnsNameservers: Type.Array(Type.String()),
+  hostRoutes: Type.Array(Type.Object({ destination: Type.String(), nexthop: Type.String() })),
+  dhcp: Type.Boolean(),
+});
+
+/** A port as an instance sees it. */
+export const InstancePort = Type.Object({
+  portId: Type.String(),
+  networkId: Type.String(),
+  networkName: Type.String(),
+  macAddress: Type.String(),
+  mtu: Type.Integer(),
+  fixedIps: Type.Array(FixedIp),
+  /** True when compute made it and deletes it with the instance; false when the user brought it. */
+  ownedByInstance: Type.Boolean(),
+  status: Type.String(),
+});
+export type InstancePort = Static<typeof InstancePort>;
+
+/** One entry of `networks` in POST /servers, already checked for its form. */
+export const RequestedNetwork = Type.Object({
+  networkId: Type.Optional(Type.String()),
+  portId: Type.Optional(Type.String()),
+  fixedIp: Type.Optional(Type.String()),
+});
+export type RequestedNetwork = Static<typeof RequestedNetwork>;
+
+const Ports = Type.Object({ ports: Type.Array(InstancePort) });
+const Instance = Type.Object({ instanceId: Type.String() });
+
+/**
+ * Served by network. Errors carry neutron's type names: `NetworkNotFound`, `PortNotFound`, `PortInUse`,
+ * `IpAddressInUse`, `InvalidIpForNetwork`, `IpAddressGenerationFailure`, `OverQuota`, `NetworkAmbiguous`,
+ * `SecurityGroupNotFound`, `NetworkRequiresSubnet`, `ExternalNetworkAttachForbidden`.
+ */
+export const networkContract = defineContract('network', {
+  /**
+   * Checks what POST /servers asks for, as the actor sees it, and changes nothing. `auto` picks the project's only
+   * network (409 NetworkAmbiguous when there are several; none gives an empty list).
+   */
+  resolveRequested: call(
+    Type.Object({
+      actor: Actor,
+      requested: Type.Union([Type.Literal('auto'), Type.Array(RequestedNetwork)]),
+      securityGroups: Type.Array(Type.String()),
+      /** How many instances will be made; fixed IPs and ports forbid more than one. */
+      count: Type.Integer({ minimum: 1 }),
+    }),
+    Type.Object({
+      networks: Type.Array(RequestedNetwork),
+      securityGroupIds: Type.Array(Type.String()),
+      /** New ports that the request would make, for compute's own port-quota check. */
+      newPorts: Type.Integer(),
+    }),
+  ),
+  /** Makes or takes the instance's ports in the given order. A repeat with the same instance returns the same ports. */
+  allocatePorts: call(
+    Type.Object({
+      actor: Actor,
+      instanceId: Type.String(),
+      hostname: Type.String(),
+      availabilityZone: Type.String(),
+      networks: Type.Array(RequestedNetwork),
+      securityGroupIds: Type.Array(Type.String()),
+    }),
+    Ports,
+    20_000,
+  ),
+  /** Sets binding:host_id (requested-chassis) of all the instance's ports. */
+  bindPorts: call(Type.Object({ instanceId: Type.String(), hostId: Type.String(), hostname: Type.String() }), Ports, 20_000),
+  /** Deletes the ports that compute made, unbinds and gives back those that the user brought. A repeat is harmless. */
+  releasePorts: call(Instance, Type.Object({}), 20_000),
+  instancePorts: call(Instance, Ports),
+  /** Attach/detach of a single port after boot. */
+  releasePort: call(Type.Object({ instanceId: Type.String(), portId: Type.String() }), Type.Object({})),
+  /** Names of the security groups on the instances' ports, by instance. */
+  instanceSecurityGroups: call(
+    Type.Object({ instanceIds: Type.Array(Type.String()) }),
+    Type.Object({ groups: Type.Record(Type.String(), Type.Array(Type.String())) }),
+  ),
+});

@@ -1,0 +1,88 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { call, defineContract } from '@virga/rpc';
+
+/** What an instance takes of a host. */
+export const Resources = Type.Object({
+  vcpus: Type.Integer({ minimum: 0 }),
+  memoryMb: Type.Integer({ minimum: 0 }),
+  diskGb: Type.Integer({ minimum: 0 }),
+});
+export type Resources = Static<typeof Resources>;
+
+/** What a host has, without what is reserved for itself. */
+export const Inventory = Type.Object({
+  vcpus: Type.Integer({ minimum: 0 }),
+  memoryMb: Type.Integer({ minimum: 0 }),
+  diskGb: Type.Integer({ minimum: 0 }),
+});
+export type Inventory = Static<typeof Inventory>;
+
+export const PlacementRequest = Type.Object({
+  /** Who holds the claim: the instance's id (or a migration's). A repeat returns the claim that is already held. */
+  consumerId: Type.String(),
+  projectId: Type.String(),
+  resources: Resources,
+  availabilityZone: Type.Optional(Type.String()),
+  /** Only this host (name or id); filters other than capacity still apply unless `skipFilters`. */
+  requestedHost: Type.Optional(Type.String()),
+  skipFilters: Type.Optional(Type.Boolean()),
+  excludeHostIds: Type.Optional(Type.Array(Type.String())),
+  /** Host ids that an affinity / anti-affinity policy allows or forbids. */
+  affinityHostIds: Type.Optional(Type.Array(Type.String())),
+  antiAffinityHostIds: Type.Optional(Type.Array(Type.String())),
+  requiredTraits: Type.Optional(Type.Array(Type.String())),
+});
+export type PlacementRequest = Static<typeof PlacementRequest>;
+
+/** Which filter removed how many of the hosts, in the order in which they ran. */
+export const FilterResult = Type.Object({
+  filter: Type.String(),
+  before: Type.Integer(),
+  removed: Type.Integer(),
+  /** A sentence with the reason, e.g. the largest free memory against the memory asked for. */
+  reason: Type.String(),
+});
+export type FilterResult = Static<typeof FilterResult>;
+
+export const HostState = Type.Object({
+  hostId: Type.String(),
+  hostname: Type.String(),
+  availabilityZone: Type.String(),
+  /** False while an operator has disabled it or its lease has run out. */
+  enabled: Type.Boolean(),
+  alive: Type.Boolean(),
+  inventory: Inventory,
+  used: Resources,
+});
+export type HostState = Static<typeof HostState>;
+
+/**
+ * Served by the scheduler. `claim` refuses with kind `conflict`, type `NoValidHost`, status 409 and
+ * details `{ filters: FilterResult[] }`.
+ */
+export const placementContract = defineContract('placement', {
+  claim: call(PlacementRequest, Type.Object({ hostId: Type.String(), hostname: Type.String() })),
+  /** Gives back everything that the consumer holds; a repeat is harmless. */
+  release: call(Type.Object({ consumerId: Type.String() }), Type.Object({ released: Type.Boolean() })),
+  /** Full picture of one host, from its agent through the conductor; creates the host at the first time. */
+  reportHost: call(
+    Type.Object({
+      hostId: Type.String(),
+      hostname: Type.String(),
+      availabilityZone: Type.Optional(Type.String()),
+      enabled: Type.Boolean(),
+      inventory: Inventory,
+      traits: Type.Array(Type.String()),
+      /** How long this report keeps the host alive, ms. */
+      leaseMs: Type.Integer(),
+    }),
+    Type.Object({}),
+  ),
+  setHostEnabled: call(Type.Object({ hostId: Type.String(), enabled: Type.Boolean() }), Type.Object({})),
+  removeHost: call(Type.Object({ hostId: Type.String() }), Type.Object({})),
+  hosts: call(Type.Object({}), Type.Object({ hosts: Type.Array(HostState) })),
+  allocations: call(
+    Type.Object({ hostId: Type.Optional(Type.String()) }),
+    Type.Object({ allocations: Type.Array(Type.Object({ consumerId: Type.String(), hostId: Type.String(), resources: Resources })) }),
+  ),
+});

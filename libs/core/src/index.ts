@@ -1,0 +1,7 @@
+export * from './clock';
+export * from './context';
+export * from './errors';
+export * from './ids';
+export * from './logger';
+export * from './retry';
+export * from './undo-stack';
