@@ -1,0 +1,3 @@
+export * from './mariadb';
+export * from './private-server';
+export * from './rabbitmq';
