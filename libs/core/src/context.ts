@@ -19,6 +19,8 @@ export interface RequestContext {
   /** The first audit id names this token, the second (if any) the login that it came from. */
   auditIds: string[];
   /** Milliseconds since the epoch. */
+  issuedAt: number;
+  /** Milliseconds since the epoch. */
   expiresAt: number;
   /** The bearer token, for calls to another service in the user's name; never logged. */
   token: string;

@@ -1,0 +1,3 @@
+export * from './admin-server';
+export * from './config';
+export * from './run-service';
