@@ -76,13 +76,19 @@ class FaultFilter implements ExceptionFilter {
   answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { service, identityUrl, logger } = this.options;
     const style = FAULT_STYLES[service];
-    const error = toCloudError(thrown, style);
+    const error = this.hideUnknownPath(toCloudError(thrown, style), request);
     if (error.status >= 500) logger.error({ err: error.cause ?? thrown, requestId: stateOf(request).requestId }, 'request failed');
     const fault: Fault = style.render(error);
     if (error.kind === 'unauthorized') reply.header('WWW-Authenticate', `Keystone uri="${identityUrl}"`);
     if (error.kind === 'notAcceptable' && this.options.microversions) versionHeaders(reply, this.options.microversions, (error.details as { asked: string }).asked);
     reply.headers({ ...error.headers, ...fault.headers }).status(error.status).header('content-type', fault.contentType);
     reply.send(typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body));
+  }
+
+  /** Without a token an unknown path is as closed as a known one; identity alone tells. */
+  private hideUnknownPath(error: CloudError, request: FastifyRequest): CloudError {
+    const hidden = error.kind === 'routeNotFound' && this.options.service !== 'identity' && stateOf(request).context === undefined;
+    return hidden ? unauthorized('The request you have made requires authentication.') : error;
   }
 }
 
@@ -130,11 +136,6 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
     logger.info({ requestId: stateOf(request).requestId, method: request.method, path: pathOf(request.url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
     options.onAnswer?.({ method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode, seconds });
     done();
-  });
-  fastify.setNotFoundHandler((request, reply) => {
-    // Without a token an unknown path is as closed as a known one.
-    const open = stateOf(request).context !== undefined || service === 'identity';
-    filter.answer(open ? new CloudError('routeNotFound', 'The resource could not be found.') : unauthorized('The request you have made requires authentication.'), request, reply);
   });
 }
 
