@@ -112,8 +112,8 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /** Ends the connection; calls under way fail with ConnectionLostError. */
-  close(): void {
-    this.end(new ConnectionLostError(`${this.remote}: closed by this client`, true));
+  close(reason: OvsdbError = new ConnectionLostError(`${this.remote}: closed by this client`, true)): void {
+    this.end(reason);
   }
 
   private send(message: object): void {

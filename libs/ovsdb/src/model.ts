@@ -44,11 +44,11 @@ export type Condition<Row> =
 /** Which rows: one row by its identity, or all that meet every condition (an empty list means every row). */
 export type Where<Row> = string | NamedUuid | readonly Condition<Row>[];
 
-/** What to keep a copy of: every column, the named columns, or the named columns of rows that meet conditions. */
+/** What to keep a copy of: every column, the named columns, or columns of the rows that meet at least one condition. */
 export type TableMonitor<Row> =
   | 'all'
   | readonly (keyof Row & string)[]
-  | { readonly columns: 'all' | readonly (keyof Row & string)[]; readonly where: readonly Condition<Row>[] };
+  | { readonly columns: 'all' | readonly (keyof Row & string)[]; readonly anyOf: readonly Condition<Row>[] };
 
 export type MonitorSpec<Tables extends TableSet> = { readonly [T in TableName<Tables>]?: TableMonitor<Tables[T]> };
 

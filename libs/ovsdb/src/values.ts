@@ -107,6 +107,21 @@ export function decodeValue(type: ColumnType, json: unknown): Value {
   return setMembers(type.key, json)[0] ?? null;
 }
 
+const defaultAtoms: Record<AtomType, Atom> = {
+  integer: 0,
+  real: 0,
+  boolean: false,
+  string: '',
+  uuid: '00000000-0000-0000-0000-000000000000',
+};
+
+/** The value that a column has when nobody wrote it (RFC 7047, 5.2.1). */
+export function defaultValue(type: ColumnType): Value {
+  if (type.value !== undefined) return type.min === 0 ? {} : { [String(defaultAtoms[type.key])]: defaultAtoms[type.value] };
+  if (type.max > 1) return type.min === 0 ? [] : [defaultAtoms[type.key]];
+  return type.min === 0 ? null : defaultAtoms[type.key];
+}
+
 /**
  * The new value of a column from its old one and the difference that `update2`/`update3` carry
  * (ovsdb-server(7)): scalars and optionals come whole; of a set come the members that joined or left; of a map
