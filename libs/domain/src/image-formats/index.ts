@@ -1,0 +1,3 @@
+export * from './detect-format';
+export * from './inspect-image';
+export * from './qcow2';
