@@ -1,3 +1,4 @@
+export * from './identity';
 export * from './mariadb';
 export * from './private-server';
 export * from './rabbitmq';
