@@ -66,7 +66,7 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   }
 
   /** Connects to `unix:`, `tcp:` or `ssl:`; rejects with NotConnectedError when that fails or takes too long. */
-  static open(remote: string, options: ConnectionOptions = {}): Promise<Connection> {
+  static async open(remote: string, options: ConnectionOptions = {}): Promise<Connection> {
     const { socket, readyEvent } = dial(remote, options.tls);
     return new Promise((resolve, reject) => {
       const fail = (cause: Error): void => {
