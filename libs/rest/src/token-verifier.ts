@@ -19,6 +19,8 @@ const IMPLIED: Record<string, readonly string[]> = {
 };
 
 const CACHE_SIZE = 20_000;
+/** Longest token in characters that is looked at; identity signs none that is longer. */
+export const MAX_TOKEN_LENGTH = 8192;
 const REJECTED = 'The request you have made requires authentication.';
 
 /** Verifies tokens without asking anyone: signature, lifetime, revocation. Verified tokens are remembered. */
@@ -105,7 +107,7 @@ export class TokenVerifier {
       roles: claims.roles,
       roleNames: new Set(claims.roles.flatMap(({ name }) => IMPLIED[name] ?? [name])),
       auditIds: claims.aud_ids,
-      issuedAt: claims.iat * 1000,
+      issuedAt: Math.round(claims.iat * 1000),
       expiresAt: claims.exp * 1000,
       token,
     };
@@ -114,7 +116,7 @@ export class TokenVerifier {
 
 /** The `kid` of a compact JWS, or undefined when it is not one; bounded, because anyone may send anything. */
 function keyIdOf(token: string): string | undefined {
-  if (token.length > 8192) return undefined;
+  if (token.length > MAX_TOKEN_LENGTH) return undefined;
   const [header, , signature, ...rest] = token.split('.');
   if (!header || !signature || rest.length > 0) return undefined;
   try {
