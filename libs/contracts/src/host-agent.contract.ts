@@ -149,4 +149,4 @@ export const agentGatewayContract = defineContract('agent-gateway', {
     Type.Object({ hostId: Type.String(), instanceId: Type.String() }),
     Type.Object({ documents: Type.Record(Type.String(), Type.String()) }),
   ),
-});
+}, { audience: 'agents' });

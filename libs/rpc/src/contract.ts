@@ -17,9 +17,11 @@ export interface CastSpec<I extends TSchema = TSchema> {
 export type MethodSpec = CallSpec | CastSpec;
 
 export interface Contract<M extends Record<string, MethodSpec> = Record<string, MethodSpec>> {
-  /** Names the queue: `rpc.<name>` for a service, `host.<host id>` for an agent. */
+  /** Names the queues: see `callQueue` and `castQueue`. */
   name: string;
   methods: M;
+  /** `agents`: the only contracts that a hypervisor's agent may reach. Its handlers must judge `meta.sender`. */
+  audience: 'services' | 'agents';
 }
 
 export const call = <I extends TSchema, O extends TSchema>(input: I, output: O, timeoutMs = 10_000): CallSpec<I, O> =>
@@ -27,7 +29,8 @@ export const call = <I extends TSchema, O extends TSchema>(input: I, output: O, 
 
 export const cast = <I extends TSchema>(input: I): CastSpec<I> => ({ kind: 'cast', input });
 
-export const defineContract = <M extends Record<string, MethodSpec>>(name: string, methods: M): Contract<M> => ({ name, methods });
+export const defineContract = <M extends Record<string, MethodSpec>>(name: string, methods: M, options: { audience?: 'services' | 'agents' } = {}): Contract<M> =>
+  ({ name, methods, audience: options.audience ?? 'services' });
 
 /** What a handler knows of a message besides its body. */
 export interface MessageMeta {
