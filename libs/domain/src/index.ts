@@ -1,1 +1,4 @@
 export * from './image-formats';
+export * from './ipam';
+export * from './servers';
+export * from './quotas';
