@@ -1,4 +1,5 @@
 export * from './actor';
+export * from './conductor.contract';
 export * from './host-agent.contract';
 export * from './identity.contract';
 export * from './image.contract';
