@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Catch, Inject, Injectable, type ArgumentsHost, type CanActivate, type ExceptionFilter, type ExecutionContext, type NestModule } from '@nestjs/common';
+import { Catch, Inject, Injectable, type ArgumentsHost, type CanActivate, type ExceptionFilter, type ExecutionContext, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory, Reflector } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -143,7 +143,7 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
  * A Nest application on Fastify that behaves like an OpenStack service: identity from tokens alone, microversions,
  * faults in the service's envelope, request ids, policy before every handler. Call `listen` on the result.
  */
-export async function createHttpApp(rootModule: new (...args: never[]) => object | NestModule, options: HttpEdgeOptions): Promise<NestFastifyApplication> {
+export async function createHttpApp(rootModule: Type | DynamicModule, options: HttpEdgeOptions): Promise<NestFastifyApplication> {
   const style = FAULT_STYLES[options.service];
   setEdgeStyle(style);
   const adapter = new FastifyAdapter({

@@ -1,0 +1,52 @@
+import { mkdir } from 'node:fs/promises';
+import { imageContract } from '@virga/contracts';
+import { createDatabase, isMigrated, migrate } from '@virga/db';
+import { TokenVerifier } from '@virga/rest';
+import { RabbitBus } from '@virga/rpc';
+import { listenTarget, runService } from '@virga/service';
+import { readConfig } from './config';
+import { migrations } from './db/migrations';
+import type { ImageSchema } from './db/tables';
+import { createImageApp } from './image.app';
+import { imageHandlers } from './image.handlers';
+import { ImageRepository } from './images/image.repository';
+import { FileStore } from './store/file-store';
+import { StoreSweeper } from './store/store-sweeper';
+import { DataServer } from './tickets/data-server';
+import { DownloadTickets } from './tickets/download-tickets';
+
+const config = readConfig();
+const db = createDatabase<ImageSchema>({ url: config.VIRGA_DB_URL });
+
+async function runMigrations(): Promise<void> {
+  for (const name of await migrate(db, migrations)) console.log(`applied ${name}`);
+  await db.destroy();
+}
+
+async function serve(): Promise<void> {
+  await runService({ name: 'image', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+    onStop('database', () => db.destroy());
+    const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
+    onStop('bus', () => bus.close());
+    const verifier = await TokenVerifier.overBus(bus, logger);
+    await mkdir(config.VIRGA_IMAGE_STORE_DIR, { recursive: true, mode: 0o700 });
+    const store = new FileStore(config.VIRGA_IMAGE_STORE_DIR);
+    const images = new ImageRepository(db);
+    const tickets = new DownloadTickets();
+    const dataServer = new DataServer(images, store, tickets, logger);
+    await dataServer.listen(config.VIRGA_IMAGE_DATA_LISTEN);
+    onStop('data server', () => dataServer.close());
+    const served = await bus.serve(imageContract, imageHandlers(images, tickets, config));
+    onStop('rpc', () => served.stop());
+    const sweeper = new StoreSweeper(images, store, logger);
+    sweeper.start();
+    onStop('sweeper', () => sweeper.stop());
+    const app = await createImageApp({ config, db, store, logger, verifyToken: (token) => verifier.verify(token) });
+    await app.listen(listenTarget(config.VIRGA_LISTEN) as unknown as number);
+    onStop('api', () => app.close());
+    admin.addCheck('broker', () => bus.connected);
+    admin.addCheck('database', () => isMigrated(db, migrations));
+  });
+}
+
+void (process.argv[2] === 'migrate' ? runMigrations() : serve());

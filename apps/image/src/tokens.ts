@@ -1,0 +1,2 @@
+/** Injection tokens of the image service. */
+export const LOGGER = Symbol('image.logger');
