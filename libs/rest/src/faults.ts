@@ -82,7 +82,7 @@ export const FAULT_STYLES = {
     },
     forbidden: (rule) => `(rule:${rule}) is disallowed by policy`,
     invalidInput: ({ path, value, reason }) => bounded(`Invalid input for ${path.at(-1) ?? 'body'}. Reason: ${reason.startsWith("'") || reason.includes(pythonRepr(value)) ? reason : `${bounded(pythonRepr(value))}: ${reason}`}.`, 2500),
-    malformedBody: 'The server could not comply with the request since it is either malformed or otherwise incorrect.',
+    malformedBody: 'Body contains invalid data',
   },
   identity: {
     render(error) {
