@@ -32,11 +32,17 @@ export function poolOptions({ url, poolSize = 8 }: DatabaseOptions): PoolOptions
   };
 }
 
+const SESSION_SETUP = [
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  "SET SESSION time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'",
+];
+
 /** A typed connection pool. Sessions run at READ COMMITTED: claims and state changes are compare-and-swap statements. */
 export function createDatabase<S>(options: DatabaseOptions): Kysely<S> {
   const pool: Pool = createPool(poolOptions(options));
   pool.on('connection', (connection) => {
-    connection.query("SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'");
+    // Statements of a connection run in order, so these stand before whatever the pool's user asks for.
+    for (const statement of SESSION_SETUP) connection.query(statement, (error) => { if (error) connection.destroy(); });
   });
   return new Kysely<S>({ dialect: new MysqlDialect({ pool }) });
 }
