@@ -71,7 +71,7 @@ libraries=lib/x86_64-linux-gnu
 [ -f "$tree/boot/vmlinuz-$release" ] || fail "$kernel_package has no vmlinuz-$release"
 mkdir -p "$root"/{bin,dev,proc,sys,run,tmp,root,home/tiny,data,mnt,lib/modules,lib64,usr,$libraries}
 cp -r "$here/rootfs/." "$root/"
-chmod 755 "$root"/etc/{rc,dhcp,poweroff} "$root/bin/console"
+chmod 755 "$root"/etc/{rc,dhcp,poweroff} "$root"/bin/{console,wget}
 
 cp "$tree/bin/busybox" "$root/bin/"
 cp "$tree/usr/sbin/dropbear" "$tree/usr/bin/dropbearkey" "$root/bin/"
@@ -125,7 +125,7 @@ TIMEOUT 0
 LABEL tiny
  KERNEL vmlinuz
  INITRD initrd.gz
- APPEND console=tty0 console=ttyS0,115200 quiet panic=10 net.ifnames=0 mitigations=off nokaslr audit=0 random.trust_cpu=on cryptomgr.notests
+ APPEND console=tty0 console=ttyS0,115200 quiet panic=10 net.ifnames=0 mitigations=off nokaslr norandmaps audit=0 random.trust_cpu=on cryptomgr.notests
 EOF
 touch -d "@$stamp" "$work"/{vmlinuz,initrd.gz,syslinux.cfg}
 truncate -s ${boot_size}M "$work/boot.img"

@@ -1,6 +1,6 @@
 /* get IPV4 PORT PATH : HTTP GET; body on stdout. Exit 0: 200; 1: no connection or broken answer; 3: 404; 4: other status.
    http PORT          : answers every GET with the host name, the boot id and the addresses of this guest.
-   echo PORT          : sends back what it receives. */
+   echo PORT          : sends back what it receives, and hangs up after ten silent minutes. */
 #include "guest.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -130,6 +130,7 @@ static void serve_echo(int fd)
 {
     char buffer[16384];
     ssize_t got;
+    bound_waiting(fd, 600);
     while ((got = read(fd, buffer, sizeof buffer)) > 0 && write_all(fd, buffer, (size_t)got) == 0)
         ;
 }

@@ -53,7 +53,7 @@ static void print_address(const struct nlmsghdr *header)
 {
     const struct ifaddrmsg *address = NLMSG_DATA(header);
     char text[INET6_ADDRSTRLEN], device[IF_NAMESIZE] = "";
-    if (header->nlmsg_type != RTM_NEWADDR || address->ifa_family != AF_INET6 || address->ifa_scope != RT_SCOPE_UNIVERSE ||
+    if (header->nlmsg_type != RTM_NEWADDR || address->ifa_family != AF_INET6 || address->ifa_scope > RT_SCOPE_SITE ||
         address->ifa_flags & IFA_F_TENTATIVE)
         return;
     int rest = (int)IFA_PAYLOAD(header);
