@@ -1,0 +1,21 @@
+/** A typed client of libvirt's RPC protocol in pure TypeScript. See README.md. */
+export * from './constants';
+export * from './errors';
+export { LibvirtConnection } from './connection';
+export type { CallOptions, ConnectionOptions } from './connection';
+export type { KeepaliveOptions } from './keepalive';
+export { DomainEvents } from './events';
+export { laneOf, LANE_TIMEOUT_MS } from './lanes';
+export type { Lane } from './lanes';
+export { ManagedConnection } from './managed-connection';
+export type { BackoffOptions, ManagedConnectionOptions } from './managed-connection';
+export { LibvirtHost } from './pool';
+export type { HostCallOptions, HostOptions } from './pool';
+export { LibvirtStream } from './stream';
+export { calls } from './protocol';
+export type { CallArgs, CallName, CallResult } from './protocol';
+export { domainEventNames } from './protocol/events';
+export type { DomainEventMap, DomainEventName } from './protocol/events';
+export { ParamType } from './protocol/structs';
+export type { Domain, DomainRef, Secret, Snapshot, SnapshotRef, StoragePool, StorageVolume, TypedParam } from './protocol/structs';
+export { numberParam, param, paramsToRecord, toNumber } from './typed-params';
