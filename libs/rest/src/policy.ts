@@ -6,6 +6,8 @@ export interface PolicyTarget {
   projectId?: string | null | undefined;
   userId?: string | null | undefined;
   domainId?: string | null | undefined;
+  /** Owner of what the target belongs to, e.g. of a port's network. */
+  parentProjectId?: string | null | undefined;
 }
 
 export type PolicyCheck = (context: RequestContext, target: PolicyTarget) => boolean;
@@ -27,6 +29,9 @@ export const projectReader = projectRole('reader');
 export const projectMember = projectRole('member');
 export const projectManager = projectRole('manager');
 export const owner: PolicyCheck = (context, target) => target.userId !== undefined && context.user.id === target.userId;
+/** A member of the project that owns what the target belongs to. */
+export const parentMember: PolicyCheck = (context, target) =>
+  context.project !== undefined && context.project.id === target.parentProjectId && hasRole(context, 'member');
 export const either = (...checks: PolicyCheck[]): PolicyCheck => (context, target) => checks.some((check) => check(context, target));
 export const adminOrReader = either(admin, projectReader);
 export const adminOrMember = either(admin, projectMember);
