@@ -116,6 +116,54 @@ test('a watcher that throws stops neither the others nor the client', async () =
   expect(client.connected).toBe(true);
 });
 
+test('a listener that throws on connected or updated does not leave a half-open session', async () => {
+  const server = await thingServer();
+  const client = clientOf([server]);
+  const reasons: string[] = [];
+  client.on('retry', (_remote, reason) => reasons.push(reason.message));
+  client.on('watcherError', (error) => reasons.push((error as Error).message));
+  client.once('connected', () => { throw new Error('on connected'); });
+  await client.connect();
+  expect(client.connected).toBe(true);
+  await until('the second session', () => server.peers.length === 2 && client.connected);
+  client.once('updated', () => { throw new Error('on updated'); });
+  update(server, { [first]: { insert: {} } });
+  await until('the row', () => client.table('Thing').size === 1);
+  expect(reasons).toEqual(['on connected', 'on updated']);
+  expect(server.peers).toHaveLength(2);
+});
+
+test('waitForRow resolves at once or with the change, survives a lost connection, and gives up in time', async () => {
+  const server = await thingServer({ [first]: { initial: { name: 'a' } } });
+  const client = await clientOf([server]).connect();
+  expect(await client.waitForRow('Thing', (row) => row.name === 'a', 1)).toMatchObject({ _uuid: first });
+  const grown = client.waitForRow('Thing', (row) => row.size > 1, 60_000);
+  const again = new Promise((resolve) => client.once('connected', resolve));
+  peerOf(server).socket.destroy();
+  await again;
+  update(server, { [first]: { modify: { size: 1 } } });
+  update(server, { [first]: { modify: { size: 2 } } });
+  expect(await grown).toMatchObject({ size: 2 });
+  await expect(client.waitForRow('Thing', (row) => row.size > 2, 10)).rejects.toMatchObject({ name: 'CallTimeoutError', sent: false });
+  const never = client.waitForRow('Thing', () => false, 60_000).catch((error: unknown) => error);
+  await client.close();
+  expect(await never).toBeInstanceOf(NotConnectedError);
+});
+
+test('close at the very moment a session comes up ends it', async () => {
+  const server = await thingServer();
+  for (let hops = 0; hops < 12; hops++) {
+    const client = clientOf([server]);
+    const asked = server.of('monitor_cond_since').length;
+    server.answers.monitor_cond_since = (request, peer) => peer.answer(request, [false, first, {}]);
+    client.start();
+    await until('the last request', () => server.of('monitor_cond_since').length > asked);
+    for (let i = 0; i < hops; i++) await (hops % 2 ? Promise.resolve() : new Promise((resolve) => setImmediate(resolve)));
+    await client.close();
+    expect(client.connected).toBe(false);
+  }
+});
+
 test('after a lost connection it asks for what came since the last transaction, and applies it as differences', async () => {
   const server = await thingServer({ [first]: { initial: { name: 'a', tags: ['set', ['x', 'y']] } } });
   const client = await clientOf([server]).connect();

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { Connection } from './connection';
 import type { ConnectionOptions } from './connection';
 import type { DatabaseSchema } from './database-schema';
-import { InvalidRequestError, NotConnectedError, OvsdbError } from './errors';
+import { CallTimeoutError, InvalidRequestError, NotConnectedError, OvsdbError } from './errors';
 import { DatabaseLock } from './lock';
 import { MonitorCache } from './monitor-cache';
 import type { CachedTable, RowChange } from './monitor-cache';
@@ -149,6 +149,34 @@ export class OvsdbClient<Tables extends TableSet, const M extends MonitorSpec<Ta
     return () => void watchers.delete(watcher);
   }
 
+  /**
+   * Resolves with the first row of a monitored table that meets the predicate, at once if there is one, e.g. a
+   * port that is up. Survives reconnections. Rejects with CallTimeoutError (`sent` false) after `timeoutMs`.
+   */
+  waitForRow<T extends keyof M & TableName<Tables>>(
+    name: T,
+    predicate: (row: MonitoredRow<Tables, M, T>) => boolean,
+    timeoutMs: number,
+  ): Promise<MonitoredRow<Tables, M, T>> {
+    const present = this.table(name).find(predicate);
+    if (present) return Promise.resolve(present);
+    return new Promise((resolve, reject) => {
+      const stop = this.watch(name, ({ row }) => {
+        if (row && predicate(row)) settle(() => resolve(row));
+      });
+      const closed = (): void => settle(() => reject(new NotConnectedError('the client was closed')));
+      const late = new CallTimeoutError(`no such ${name} row within ${timeoutMs} ms`, false);
+      const timer = setTimeout(() => settle(() => reject(late)), timeoutMs);
+      const settle = (outcome: () => void): void => {
+        clearTimeout(timer);
+        this.stopped.signal.removeEventListener('abort', closed);
+        stop();
+        outcome();
+      };
+      this.stopped.signal.addEventListener('abort', closed);
+    });
+  }
+
   /** A new empty transaction. */
   transaction(): Transaction<Tables> {
     return new Transaction();
@@ -240,19 +268,19 @@ export class OvsdbClient<Tables extends TableSet, const M extends MonitorSpec<Ta
     ).finally(() => (this.opening = undefined));
     const { connection, start } = session;
     const ended = new Promise<OvsdbError>((resolve) => connection.once('close', resolve));
-    this.session = session;
+    let reason: OvsdbError | undefined;
     try {
+      if (connection.closedBy ?? this.stopped.signal.aborted) return;
+      this.session = session;
       this.begin(session, early);
-    } catch (error) {
+      this.emit('connected', remote, start?.incremental ?? false);
+      for (const lock of this.locks.values()) lock.request().catch(() => undefined);
+      reason = await ended;
+    } finally {
       this.session = undefined;
       connection.close();
-      throw error;
+      for (const lock of this.locks.values()) lock.setHeld(false);
     }
-    this.emit('connected', remote, start?.incremental ?? false);
-    for (const lock of this.locks.values()) lock.request().catch(() => undefined);
-    const reason = await ended;
-    this.session = undefined;
-    for (const lock of this.locks.values()) lock.setHeld(false);
     this.emit('disconnected', reason);
   }
 
@@ -280,27 +308,31 @@ export class OvsdbClient<Tables extends TableSet, const M extends MonitorSpec<Ta
 
   private update(id: unknown, updates: unknown, transaction: string): void {
     if (!isDataUpdate(id)) return;
+    let changes;
     try {
-      const changes = this.cache.apply(this.live(), updates);
-      this.resume.lastTransaction = transaction;
-      this.announce(changes);
+      changes = this.cache.apply(this.live(), updates);
     } catch (error) {
       // The copy can no longer be trusted: begin the next session with a complete dump.
       this.resume.subscription = '';
       throw error;
     }
+    this.resume.lastTransaction = transaction;
+    this.announce(changes);
   }
 
   private announce(changes: readonly (RowChange<unknown> & { table: string })[]): void {
     for (const change of changes) {
-      for (const watcher of [...(this.watchers.get(change.table) ?? [])]) {
-        try {
-          watcher(change);
-        } catch (error) {
-          if (!this.emit('watcherError', error)) queueMicrotask(() => { throw error; });
-        }
-      }
+      for (const watcher of [...(this.watchers.get(change.table) ?? [])]) this.guard(() => watcher(change));
     }
-    this.emit('updated');
+    this.guard(() => this.emit('updated'));
+  }
+
+  /** Runs the caller's code; its errors are the caller's and must not end the session. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!this.emit('watcherError', error)) queueMicrotask(() => { throw error; });
+    }
   }
 }

@@ -113,7 +113,7 @@ test('northd accepts a small cloud and compiles every part of it into logical fl
   expect(Object.entries(found).filter(([, count]) => count === 0)).toEqual([]);
 });
 
-test('a sync without northd to answer it times out', async () => {
+test('waiting for a sequence number that is not reached times out', async () => {
   await expect(waitForSync(nb, 'sb', 1_000_000, 50)).rejects.toBeInstanceOf(WaitTimedOutError);
 });
 
@@ -130,16 +130,16 @@ describe('with a host (ovs-vswitchd with its dummy datapath, ovn-controller)', (
     daemon('ovs-vswitchd', databases.conf.remote, '--enable-dummy=override', '--disable-system', `--unixctl=${at('vswitchd.ctl')}`);
     await until('ovs-vswitchd', () => existsSync(at('vswitchd.ctl')));
     await ensureBridge(ovs, { name: 'br-int', datapathType: 'dummy', failMode: 'secure', appliedWithinMs: 30_000 });
-    await ensureBridge(ovs, { name: 'br-ex', datapathType: 'dummy', appliedWithinMs: 30_000 });
+    await ensureBridge(ovs, { name: 'br-ex', datapathType: 'dummy' });
+    expect(await ensureBridge(ovs, { name: 'br-ex', datapathType: 'dummy', appliedWithinMs: 30_000 })).toBe(false);
     daemon('ovn-controller', databases.conf.remote);
     await until('the chassis', () => sb.table('Chassis').find((row) => row.name === 'host1'));
   });
 
   test('a plugged port comes up, is bound to the host, and goes down when unplugged', async () => {
-    const up = new Promise<void>((resolve) => nb.watch('Logical_Switch_Port', ({ row }) => void (row?.name === 'port-1' && row.up && resolve())));
     const plugged = await plugPort(ovs, { bridge: 'br-int', name: 'tap-1', externalIds: { 'iface-id': 'port-1' }, appliedWithinMs: 30_000 });
     expect(plugged.ofport).toBeGreaterThan(0);
-    await up;
+    await nb.waitForRow('Logical_Switch_Port', (row) => row.name === 'port-1' && row.up === true, 30_000);
     expect(await syncTo(nb, 'hv', 30_000)).toBeGreaterThan(1);
     const chassis = sb.table('Chassis').find((row) => row.name === 'host1')!;
     expect(sb.table('Port_Binding').find((row) => row.logical_port === 'port-1')).toMatchObject({ chassis: chassis._uuid, up: true });
@@ -147,6 +147,7 @@ describe('with a host (ovs-vswitchd with its dummy datapath, ovn-controller)', (
     const flows = execFileSync('ovs-ofctl', ['-O', 'OpenFlow15', 'dump-flows', `unix:${at('br-int.mgmt')}`], { encoding: 'utf8' });
     expect(flows.split('\n').length).toBeGreaterThan(100);
     expect(await unplugPort(ovs, { name: 'tap-1', appliedWithinMs: 30_000 })).toBe(true);
+    expect(await unplugPort(ovs, { name: 'tap-1', appliedWithinMs: 30_000 })).toBe(false);
     await until('down', () => nb.table('Logical_Switch_Port').find((row) => row.name === 'port-1' && row.up === false));
     await until('unbound', () => sb.table('Port_Binding').find((row) => row.logical_port === 'port-1' && row.chassis === null));
   });

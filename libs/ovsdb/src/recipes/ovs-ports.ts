@@ -82,12 +82,12 @@ function lacksKeys(current: StringMap, wanted: StringMap): boolean {
 }
 
 /**
- * Commits, and waits until ovs-vswitchd has acted on it if asked to.
- * Rejects with WaitTimedOutError from the wait only after the commit has taken effect.
+ * Commits; the result waits until ovs-vswitchd has acted on it if asked to. That is apart, so that its
+ * WaitTimedOutError is not taken for a lost race. An empty transaction still waits for what is there already.
  */
 async function commitApplied(client: OpenVSwitchClient, transaction: Transaction<OvsTables>, appliedWithinMs: number | undefined): Promise<() => Promise<void>> {
   if (appliedWithinMs === undefined) {
-    await client.commit(transaction);
+    if (transaction.size > 0) await client.commit(transaction);
     return async () => undefined;
   }
   transaction.mutate('Open_vSwitch', [], [['next_cfg', '+=', 1]]);
@@ -120,17 +120,17 @@ export function ensureOpenVSwitch(client: OpenVSwitchClient, externalIds: String
 
 /** Makes sure the bridge exists and is as requested. Resolves to whether anything was changed. */
 export async function ensureBridge(client: OpenVSwitchClient, request: BridgeRequest): Promise<boolean> {
-  const applied = await retried(async () => {
+  const { changed, applied } = await retried(async () => {
     const read = client.transaction();
     const step = read.select('Bridge', [['name', '==', request.name]]);
     const bridge = (await client.commit(read)).rows(step)[0];
     const write = client.transaction();
     if (bridge) changeBridge(write, bridge, request);
     else insertBridge(write, request);
-    return write.size === 0 ? undefined : commitApplied(client, write, request.appliedWithinMs);
+    return { changed: write.size > 0, applied: await commitApplied(client, write, request.appliedWithinMs) };
   });
-  await applied?.();
-  return applied !== undefined;
+  await applied();
+  return changed;
 }
 
 function insertBridge(write: Transaction<OvsTables>, request: BridgeRequest): void {
@@ -251,15 +251,14 @@ export async function unplugPort(
   client: OpenVSwitchClient,
   { name, appliedWithinMs }: { readonly name: string; readonly appliedWithinMs?: number },
 ): Promise<boolean> {
-  const applied = await retried(async () => {
+  const { changed, applied } = await retried(async () => {
     const { port, holders } = await readPort(client, { bridge: '', name, externalIds: {} });
-    if (!port) return undefined;
     const write = client.transaction();
-    for (const holder of holders) write.mutate('Bridge', holder._uuid, [['ports', 'delete', [port._uuid]]]);
-    return commitApplied(client, write, appliedWithinMs);
+    for (const holder of holders) write.mutate('Bridge', holder._uuid, [['ports', 'delete', [port!._uuid]]]);
+    return { changed: port !== undefined, applied: await commitApplied(client, write, appliedWithinMs) };
   });
-  await applied?.();
-  return applied !== undefined;
+  await applied();
+  return changed;
 }
 
 /** The host's ports, one entry an interface; narrowed to a bridge, a name, or external_ids of the interface. */
