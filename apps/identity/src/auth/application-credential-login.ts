@@ -1,0 +1,60 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { unauthorized } from '@virga/core';
+import { DATABASE } from '../injection';
+import type { Db } from '../db/tables';
+import { PasswordHasher } from '../passwords/password-hash';
+import type { AuthRequest } from './auth-request';
+import { findLoginUser, isUsable, type LoginUser } from './find-user';
+import { expecting, REJECTED } from './read-scope';
+
+/** The credential that a login used. Its id is the last audit id of every token made from it, so that deleting it voids them all. */
+export interface UsedCredential {
+  id: string;
+  name: string;
+  projectId: string;
+  unrestricted: boolean;
+  /** Milliseconds since the epoch. */
+  expiresAt: number | null;
+  roleIds: ReadonlySet<string>;
+}
+
+type Given = NonNullable<AuthRequest['auth']['identity']['application_credential']>;
+
+@Injectable()
+export class ApplicationCredentialLogin {
+  constructor(@Inject(DATABASE) private readonly db: Db, @Inject(PasswordHasher) private readonly hasher: PasswordHasher) {}
+
+  /** Throws 401 for a wrong, expired or unknown credential, after the same work. */
+  async verify(given: Given): Promise<{ user: LoginUser; credential: UsedCredential }> {
+    if (given.id === undefined && given.name === undefined) throw expecting('id or name', 'application_credential');
+    if (given.id === undefined && !given.user) throw expecting('user', 'application_credential');
+    const namedUser = given.user ? await findLoginUser(this.db, given.user) : undefined;
+    const row = given.id !== undefined
+      ? await this.rows().where('id', '=', given.id).executeTakeFirst()
+      : await this.rows().where('user_id', '=', namedUser?.id ?? '').where('name', '=', given.name!).executeTakeFirst();
+    const right = await this.hasher.verify(given.secret, row?.secret_hash);
+    if (!row || !right || (row.expires_at !== null && Number(row.expires_at) <= Date.now())) throw unauthorized(REJECTED);
+    const user = namedUser ?? await findLoginUser(this.db, { id: row.user_id });
+    if (!user || user.id !== row.user_id || !isUsable(user)) throw unauthorized(REJECTED);
+    return { user, credential: await this.withRoles(row) };
+  }
+
+  /** The living credential of that id. */
+  async find(id: string): Promise<UsedCredential | undefined> {
+    const row = await this.rows().where('id', '=', id).executeTakeFirst();
+    if (!row || (row.expires_at !== null && Number(row.expires_at) <= Date.now())) return undefined;
+    return this.withRoles(row);
+  }
+
+  private rows() {
+    return this.db.selectFrom('application_credentials').selectAll();
+  }
+
+  private async withRoles(row: { id: string; name: string; project_id: string; unrestricted: number | boolean; expires_at: number | null }): Promise<UsedCredential> {
+    const roles = await this.db.selectFrom('application_credential_roles').select('role_id').where('application_credential_id', '=', row.id).execute();
+    return {
+      id: row.id, name: row.name, projectId: row.project_id, unrestricted: Boolean(row.unrestricted),
+      expiresAt: row.expires_at === null ? null : Number(row.expires_at), roleIds: new Set(roles.map(({ role_id }) => role_id)),
+    };
+  }
+}

@@ -1,0 +1,39 @@
+import type { DynamicModule, Provider } from '@nestjs/common';
+import type { OutboxRelay } from '@virga/db';
+import { TokenVerifier } from '@virga/rest';
+import { CONFIG, DATABASE, ENFORCER, type Settings } from './injection';
+import type { Db, IdentitySchema } from './db/tables';
+import { createEnforcer } from './policies';
+import { ApplicationCredentialLogin } from './auth/application-credential-login';
+import { Authenticator } from './auth/authenticate';
+import { TokensController } from './auth/tokens.controller';
+import { Catalog } from './catalog/catalog';
+import { PasswordHasher } from './passwords/password-hash';
+import { Revoker } from './revocations/revoker';
+import { SigningKeys } from './tokens/signing-keys';
+import { VersionsController } from './versions/versions.controller';
+
+/** Parts that exist before the HTTP side does. */
+export interface IdentityParts {
+  db: Db;
+  settings: Settings;
+  keys: SigningKeys;
+  verifier: TokenVerifier;
+  revoker: Revoker;
+  relay: OutboxRelay<IdentitySchema>;
+}
+
+class IdentityModule {}
+
+export function identityModule({ db, settings, keys, verifier, revoker }: IdentityParts): DynamicModule {
+  const value = (provide: unknown, useValue: unknown): Provider => ({ provide, useValue }) as Provider;
+  return {
+    module: IdentityModule,
+    controllers: [VersionsController, TokensController],
+    providers: [
+      value(DATABASE, db), value(CONFIG, settings), value(ENFORCER, createEnforcer()),
+      value(SigningKeys, keys), value(TokenVerifier, verifier), value(Revoker, revoker), value(PasswordHasher, new PasswordHasher()),
+      ApplicationCredentialLogin, Authenticator, Catalog,
+    ],
+  };
+}

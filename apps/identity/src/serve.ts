@@ -1,0 +1,77 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { identityContract, REVOCATION_TOPIC, type Revocation } from '@virga/contracts';
+import type { Logger } from '@virga/core';
+import { OutboxRelay } from '@virga/db';
+import { createHttpApp, TokenVerifier, type HttpEdgeOptions } from '@virga/rest';
+import type { Bus, Served } from '@virga/rpc';
+import type { Settings } from './injection';
+import type { Db, IdentitySchema } from './db/tables';
+import { identityModule } from './identity-module';
+import { policies } from './policies';
+import { Revoker } from './revocations/revoker';
+import { REFRESH_MS, SigningKeys } from './tokens/signing-keys';
+
+export interface ServeOptions {
+  db: Db;
+  bus: Bus;
+  logger: Logger;
+  settings: Settings;
+  sealKey: Buffer;
+  /** Identity's public URL without `/v3`. */
+  publicUrl: string;
+  onAnswer?: HttpEdgeOptions['onAnswer'];
+}
+
+export interface RunningIdentity {
+  app: NestFastifyApplication;
+  keys: SigningKeys;
+  /** Finishes requests in work, then the rest. */
+  stop(): Promise<void>;
+}
+
+/** keystone's largest request body. */
+const BODY_LIMIT = 114_688;
+
+/** Everything of a serving identity but its listening socket. */
+export async function serveIdentity({ db, bus, logger, settings, sealKey, publicUrl, onAnswer }: ServeOptions): Promise<RunningIdentity> {
+  const keys = new SigningKeys(db, sealKey, settings.tokenSeconds);
+  await keys.refresh();
+  const relay = new OutboxRelay<IdentitySchema>(db, ({ topic, payload }) => bus.publish(topic, payload), logger);
+  const verifier: TokenVerifier = new TokenVerifier({
+    signingKeys: async () => { await keys.refresh(); return keys.publicKeys; },
+    revocations: () => revoker.list(),
+  }, logger);
+  const revoker: Revoker = new Revoker(db, verifier, relay, settings.tokenSeconds);
+  const refresh = async (): Promise<void> => {
+    await revoker.prune();
+    await verifier.refresh();
+  };
+  await bus.subscribe(REVOCATION_TOPIC, (payload) => verifier.revoke(payload as Revocation));
+  bus.onReconnect(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'revocations not refreshed')); });
+  await refresh();
+  const served: Served = await bus.serve(identityContract, {
+    signingKeys: async () => { await keys.refresh(); return { keys: keys.publicKeys }; },
+    revocations: async () => ({ revocations: await revoker.list() }),
+  });
+  relay.start();
+  const timer = setInterval(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'keys and revocations not refreshed')); }, REFRESH_MS);
+  const app = await createHttpApp(identityModule({ db, settings, keys, verifier, revoker, relay }), {
+    service: 'identity',
+    identityUrl: `${publicUrl.replace(/\/+$/, '')}/v3`,
+    policies,
+    logger,
+    verifyToken: (token) => verifier.verify(token),
+    bodyLimit: BODY_LIMIT,
+    ...(onAnswer && { onAnswer }),
+  });
+  return {
+    app,
+    keys,
+    stop: async () => {
+      clearInterval(timer);
+      await app.close();
+      await served.stop();
+      await relay.stop();
+    },
+  };
+}
