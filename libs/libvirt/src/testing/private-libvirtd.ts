@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlink
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LibvirtConnection } from '../connection';
 
 const DAEMON_CONF = `listen_tls = 0
 auth_unix_rw = "none"
@@ -36,13 +37,20 @@ mount --bind "$1/lib" /var/lib/libvirt
 mount --bind "$1/log" /var/log/libvirt
 mount --bind "$1/cache" /var/cache/libvirt
 mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/group" /etc/group
 mkdir -p /run/lock /var/lib/libvirt/qemu /var/lib/libvirt/images
 while :; do libvirtd >>/var/log/libvirt/stdout.log 2>&1 || true; sleep 0.2; done
 `;
 
-/** The daemon refuses to start its QEMU driver when Debian's user is missing, even if it is configured to use another. */
-function withQemuUser(passwd: string): string {
-  return /^libvirt-qemu:/m.test(passwd) ? passwd : `${passwd}libvirt-qemu:x:64055:103::/var/lib/libvirt:/usr/sbin/nologin\n`;
+/** The daemon does not start its QEMU driver where Debian's account is missing, even if it is configured to use another. */
+const ACCOUNT = {
+  passwd: 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n',
+  group: 'libvirt-qemu:x:64055:\n',
+};
+
+function withAccount(file: keyof typeof ACCOUNT): string {
+  const text = readFileSync(`/etc/${file}`, 'utf8');
+  return /^libvirt-qemu:/m.test(text) ? text : text + ACCOUNT[file];
 }
 
 export class PrivateLibvirtd {
@@ -54,13 +62,13 @@ export class PrivateLibvirtd {
   }
 
   /**
-   * Starts the daemon and returns once its socket exists.
+   * Starts the daemon and returns once it answers.
    * @param hostname of its own uts namespace
    */
   static async start(hostname = 'virga-test'): Promise<PrivateLibvirtd> {
     const directory = mkdtempSync(join(tmpdir(), 'virga-libvirtd-'));
     for (const name of ['run', 'etc', 'lib', 'log', 'cache']) mkdirSync(join(directory, name));
-    writeFileSync(join(directory, 'passwd'), withQemuUser(readFileSync('/etc/passwd', 'utf8')));
+    for (const file of ['passwd', 'group'] as const) writeFileSync(join(directory, file), withAccount(file));
     writeFileSync(join(directory, 'etc/libvirtd.conf'), DAEMON_CONF);
     writeFileSync(join(directory, 'etc/qemu.conf'), QEMU_CONF);
     const child = spawn(
@@ -71,14 +79,27 @@ export class PrivateLibvirtd {
     let complaint = '';
     child.stderr.on('data', (chunk) => (complaint += chunk));
     const daemon = new PrivateLibvirtd(directory, child);
-    for (let waited = 0; !existsSync(daemon.socketPath); waited += 50) {
-      if (child.exitCode !== null || waited > 30_000) {
-        await daemon.stop();
-        throw new Error(`libvirtd did not start: ${complaint}`);
-      }
-      await sleep(50);
+    try {
+      await daemon.answers(() => complaint);
+    } catch (error) {
+      await daemon.stop();
+      throw error;
     }
     return daemon;
+  }
+
+  private async answers(complaint: () => string): Promise<void> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const connection = await LibvirtConnection.open({ socketPath: this.socketPath, uri: 'test:///default', openTimeoutMs: 20_000 });
+        return await connection.close();
+      } catch (error) {
+        if (this.child.exitCode !== null || tries > 200) {
+          throw new Error(`libvirtd did not start: ${complaint()}${this.log}`, { cause: error });
+        }
+        await sleep(50);
+      }
+    }
   }
 
   get socketPath(): string {
@@ -87,7 +108,8 @@ export class PrivateLibvirtd {
 
   /** What the daemon logged. */
   get log(): string {
-    return readFileSync(join(this.directory, 'log/libvirtd.log'), 'utf8');
+    const path = join(this.directory, 'log/libvirtd.log');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
   }
 
   /** Pid of the daemon, or of the QEMU of domain `name`, in the caller's pid namespace. */
