@@ -51,7 +51,8 @@ start() {
     : >"$console"
     echo "# $name"
     begun=$(date +%s.%N)
-    qemu-system-x86_64 -nodefaults -display none -vga std -accel tcg -cpu qemu64 -serial "file:$console" \
+    [[ " $* " == *" -serial "* ]] || set -- -serial "file:$console" "$@"
+    qemu-system-x86_64 -nodefaults -display none -vga std -accel tcg -cpu qemu64 \
         -monitor "unix:$monitor,server=on,wait=off" "$@" &
     qemu=$!
     pids+=("$qemu")
@@ -201,7 +202,8 @@ refuse 'VIRGA-USERDATA metadata > .*'
 power_down
 
 # ---- 2: the kernel and ramdisk form on the smallest guest, an IDE CD as config drive, no metadata service
-start ramdisk -M pc -m 96 -kernel "$guest/vmlinuz" -initrd "$guest/initrd.gz" \
+# The serial port is a socket here, so that the shell behind it can be used too.
+start ramdisk -M pc -m 96 -chardev "socket,id=serial,path=$work/serial,server=on,wait=off,logfile=$work/ramdisk.console" -serial chardev:serial -kernel "$guest/vmlinuz" -initrd "$guest/initrd.gz" \
     -append "$command_line virga.metadata_wait=1 dirty=8,0" \
     -drive "if=ide,media=cdrom,format=raw,readonly=on,file=$work/drive.iso" \
     -netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$((port + 3))-:22" -device virtio-net-pci,netdev=n0,romfile=
@@ -213,6 +215,16 @@ expect "VIRGA-CONFIGDRIVE ok uuid=$uuid hostname=s1\.example\.org keys=1"
 expect 'VIRGA-DISK sr0 size=[0-9]+ fs=iso9660 label=config-2 use=config'
 expect 'VIRGA-BOOTS none'
 await 'VIRGA-DIRTY mb=8 want=0 rate=[0-9.]+'
+await 'Virga lab guest s1\.example\.org: press Enter for a root shell .*'
+printf '\necho "$(id -un)-$((40 + 2))"\n' | socat -t 3 - "UNIX-CONNECT:$work/serial" >/dev/null
+await 'root-42'
+tell "sendkey ret"
+for ((i = 0; i < limit * 5; i++)); do
+    shells=$(port=$((port + 3)) && run_ssh -o UserKnownHostsFile=/dev/null root@127.0.0.1 'ps -o tty,args | grep -c "[s]h -l"')
+    [ "$shells" = 2 ] && break
+    sleep 0.2
+done
+same "root shells, on serial and on screen" 2 "$shells"
 same "ssh with the config drive's key" s1.example.org "$(port=$((port + 3)) && run_ssh -o UserKnownHostsFile=/dev/null tiny@127.0.0.1 hostname)"
 power_down
 
@@ -252,4 +264,22 @@ run_ssh root@127.0.0.1 true || fail "ssh to the copied disk"
 [ "$(ssh-keygen -lf "$work/known_hosts" | cut -d' ' -f2)" != "$host_key" ] && ok "another host key" || fail "the same host key"
 await 'VIRGA-USERDATA metadata > exit 3'
 power_down
+# ---- 5: the KVM probe, with stand-ins for what this machine may not have
+if [ -r /dev/kvm ] && [ -w /dev/kvm ]; then
+    mkdir -p "$work/works" "$work/dies" "$work/hangs"
+    real=$(command -v qemu-system-x86_64)
+    printf '#!/bin/bash\necho $$ >%q\nexec %q "${@/#kvm/tcg}"\n' "$work/works/pid" "$real" >"$work/works/qemu-system-x86_64"
+    printf '#!/bin/bash\necho $$ >%q\necho KVM internal error. Suberror: 1 >&2\nexec sleep 600\n' "$work/dies/pid" >"$work/dies/qemu-system-x86_64"
+    printf '#!/bin/bash\necho $$ >%q\nexec sleep 600\n' "$work/hangs/pid" >"$work/hangs/qemu-system-x86_64"
+    chmod +x "$work"/{works,dies,hangs}/qemu-system-x86_64
+    probe() { PATH=$work/$1:$PATH VIRGA_PROBE_SECONDS=$2 "$here/probe-kvm.sh" "$guest" 2>/dev/null; }
+    same "virt type where a guest boots" kvm "$(probe works "$limit")"
+    same "virt type where KVM gives up" qemu "$(probe dies "$limit")"
+    same "virt type where nothing happens" qemu "$(probe hangs 1)"
+    for kind in works dies hangs; do
+        kill -0 "$(cat "$work/$kind/pid")" 2>/dev/null && fail "probe-kvm.sh left its QEMU running" || ok "nothing left running"
+    done
+else
+    same "virt type without /dev/kvm" qemu "$("$here/probe-kvm.sh" "$guest" 2>/dev/null)"
+fi
 echo "# $checks checks passed in $SECONDS s"

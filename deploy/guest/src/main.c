@@ -87,17 +87,23 @@ void make_printable(char *text, size_t length)
 void say(const char *format, ...)
 {
     static const char *const consoles[] = {"/dev/ttyS0", "/dev/tty0"};
-    char line[1024];
+    char buffer[1024], *line = buffer + 1;
+    const int room = (int)sizeof buffer - 2;
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(line, sizeof line - 1, format, args);
+    int length = vsnprintf(line, (size_t)room, format, args);
     va_end(args);
     if (length < 0)
         return;
-    if (length > (int)sizeof line - 2)
-        length = (int)sizeof line - 2;
+    if (length > room - 1)
+        length = room - 1;
     make_printable(line, (size_t)length);
     line[length++] = '\n';
+    /* where a shell was opened, the cursor may stand behind a prompt */
+    if (access("/run/shell-used", F_OK) == 0) {
+        *--line = '\n';
+        length++;
+    }
     for (size_t i = 0; i < sizeof consoles / sizeof *consoles; i++) {
         int fd = open(consoles[i], O_WRONLY | O_NOCTTY);
         if (fd < 0)
