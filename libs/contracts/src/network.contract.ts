@@ -24,6 +24,11 @@ export const InstancePort = Type.Object({
   /** True when compute made it and deletes it with the instance; false when the user brought it. */
   ownedByInstance: Type.Boolean(),
   status: Type.String(),
+  /**
+   * The network's metadata port (a localport in OVN), which every host with a guest on the network realises: name of
+   * the logical switch port, MAC, and its own addresses as `ip/prefix`. Absent where the network has no DHCP subnet.
+   */
+  metadataPort: Type.Optional(Type.Object({ portId: Type.String(), macAddress: Type.String(), addresses: Type.Array(Type.String()) })),
 });
 export type InstancePort = Static<typeof InstancePort>;
 
