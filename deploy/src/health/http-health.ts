@@ -1,0 +1,29 @@
+import { request } from 'node:http';
+
+export interface HttpAnswer {
+  status: number;
+  body: string;
+}
+
+/** GET over a unix socket. Rejects when nobody answers within `timeoutMs`. */
+export function getOverSocket(socketPath: string, path: string, timeoutMs = 3_000): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path, timeout: timeoutMs }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk)).on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    call.on('error', reject);
+    call.end();
+  });
+}
+
+/** Health of an app by its admin listener: GET /readyz. */
+export async function appHealth(socketPath: string): Promise<string | undefined> {
+  try {
+    const { status, body } = await getOverSocket(socketPath, '/readyz');
+    return status === 200 ? undefined : `not ready (${status}): ${body.slice(0, 300)}`;
+  } catch (error) {
+    return `its admin socket does not answer: ${(error as Error).message}`;
+  }
+}

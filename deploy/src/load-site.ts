@@ -1,0 +1,58 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError, type Options } from './options';
+import { DEFAULT_SETTINGS, defaultCidrs, planSite, type Settings, type Site } from './site';
+
+/** Where the launcher found things; it hands them over in the environment. */
+export interface Launch {
+  root: string;
+  state: string;
+  /** Milliseconds since the epoch when the command was typed. */
+  startedAt: number;
+}
+
+export function readLaunch(env: NodeJS.ProcessEnv): Launch {
+  const root = env['VIRGA_ROOT'] ?? process.cwd();
+  return { root, state: env['VIRGA_STATE'] ?? '/var/lib/virga', startedAt: Number(env['VIRGA_STARTED'] ?? Date.now()) };
+}
+
+const fileOf = (state: string): string => join(state, 'site.json');
+
+function readSettings(state: string): Settings | undefined {
+  return existsSync(fileOf(state)) ? (JSON.parse(readFileSync(fileOf(state), 'utf8')) as Settings) : undefined;
+}
+
+const siteOf = ({ root, state }: Launch, settings: Settings): Site =>
+  planSite(root, state, settings, readFileSync(join(root, 'deploy/ports.txt'), 'utf8'));
+
+/** The cloud of the state directory, as its last `up` described it. Throws UsageError when there is none. */
+export function loadSite(launch: Launch): Site {
+  const settings = readSettings(launch.state);
+  if (!settings) throw new UsageError(`there is no cloud in ${launch.state}; ./virga up makes one, --state names another directory.`);
+  return siteOf(launch, settings);
+}
+
+/** The cloud as it shall be: what was said now, else what was said earlier, else the defaults. Kept for the next time. */
+export function describeSite(launch: Launch, options: Options, isRunning: (site: Site) => boolean): Site {
+  const known = readSettings(launch.state);
+  const portOffset = options.portOffset ?? known?.portOffset ?? DEFAULT_SETTINGS.portOffset;
+  const settings: Settings = {
+    name: options.name ?? known?.name ?? DEFAULT_SETTINGS.name,
+    portOffset,
+    hosts: options.hosts ?? known?.hosts ?? DEFAULT_SETTINGS.hosts,
+    managementCidr: options.managementCidr ?? known?.managementCidr ?? defaultCidrs(portOffset).managementCidr,
+    externalCidr: options.externalCidr ?? known?.externalCidr ?? defaultCidrs(portOffset).externalCidr,
+    virtType: options.virtType ?? known?.virtType ?? DEFAULT_SETTINGS.virtType,
+  };
+  if (known) {
+    const fixed = (['name', 'portOffset', 'managementCidr', 'externalCidr'] as const).filter((key) => known[key] !== settings[key]);
+    if (fixed.length > 0 && isRunning(siteOf(launch, known))) {
+      throw new UsageError(`${fixed.join(' and ')} of a running cloud cannot be changed; ./virga down first.`);
+    }
+    if (settings.hosts < known.hosts) throw new UsageError(`this cloud has ${known.hosts} hosts; taking hosts away is not offered by up.`);
+  }
+  const file = fileOf(launch.state);
+  writeFileSync(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o644 });
+  renameSync(`${file}.new`, file);
+  return siteOf(launch, settings);
+}

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { quote } from '../env-file';
+import { appHealth } from '../health/http-health';
+import type { SecretStore } from '../secrets';
+import type { HostPlan, Site } from '../site';
+import { hostId, inHost } from '../stages/host-namespace';
+import { asUser, SERVICE_USER } from '../system-users';
+import { databaseUrl, type Schema } from './mariadb';
+import { northboundSocket } from './ovn-central';
+import type { Part } from './part';
+import { brokerUrl } from './rabbitmq';
+
+export const REGION = 'RegionOne';
+
+interface App {
+  /** Name of the part, of its log and of its broker user. */
+  name: string;
+  /** Folder below apps/ and entry in it. */
+  app: string;
+  entry: string;
+  schema?: Schema;
+  /** Old space of V8 in MB; the heap of a service at rest is 30 to 50. */
+  heapMb: number;
+  after: string[];
+  env?: (site: Site, secrets: SecretStore) => Record<string, string>;
+}
+
+const listen = (port: number): string => `127.0.0.1:${port}`;
+
+/** The services of the control plane. Those that check tokens need identity's keys, so it comes first. */
+const APPS: App[] = [
+  {
+    name: 'identity', app: 'identity', entry: 'main', schema: 'identity', heapMb: 256, after: ['mariadb', 'rabbitmq'],
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.identity), VIRGA_IDENTITY_KEY_FILE: join(site.state, 'data/identity/key') }),
+  },
+  { name: 'scheduler', app: 'scheduler', entry: 'main', schema: 'placement', heapMb: 256, after: ['mariadb', 'rabbitmq'] },
+  {
+    name: 'network', app: 'network', entry: 'main', schema: 'network', heapMb: 256, after: ['mariadb', 'rabbitmq', 'ovn-northd', 'identity'],
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.network), VIRGA_NETWORK_OVN_NB: `unix:${northboundSocket(site)}` }),
+  },
+  {
+    name: 'image', app: 'image', entry: 'main', schema: 'image', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
+    env: (site) => ({
+      VIRGA_LISTEN: listen(site.ports.image),
+      VIRGA_IMAGE_DATA_LISTEN: `${site.management.address}:${site.ports['image-data']}`,
+      VIRGA_IMAGE_DATA_URL: `http://${site.management.address}:${site.ports['image-data']}`,
+      VIRGA_IMAGE_STORE_DIR: join(site.state, 'data/images'),
+    }),
+  },
+  { name: 'conductor', app: 'compute-api', entry: 'main.conductor', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'] },
+  {
+    name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute) }),
+  },
+  { name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq'], env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console) }) },
+];
+
+/** Apps whose entry has the verb `migrate`, in the order in which their schemas may refer to each other. */
+export const MIGRATING = APPS.filter((app) => app.schema && app.entry === 'main').map(({ name, app }) => ({ name, app }));
+
+export const entryFile = (site: Site, app: string, entry: string): string => join(site.release, 'apps', app, `${entry}.js`);
+export const adminSocket = (site: Site, name: string): string => join(site.run, `${name}.sock`);
+
+/** A small heap that grows only when it must: the young generation's default of 16 MB is mostly air. */
+export const nodeCommand = (heapMb: number): string => `${quote(process.execPath)} --max-old-space-size=${heapMb} --max-semi-space-size=2`;
+
+/** What every app is told, whichever it is. */
+const commonEnv = (site: Site, name: string): Record<string, string> => ({
+  NODE_ENV: 'production',
+  // glibc gives each thread an arena of its own otherwise; these processes gain nothing from that.
+  MALLOC_ARENA_MAX: '2',
+  VIRGA_ADMIN_LISTEN: `unix:${adminSocket(site, name)}`,
+  VIRGA_REGION: REGION,
+  VIRGA_PUBLIC_IDENTITY_URL: site.publicUrls.identity,
+});
+
+export const appEnv = (site: Site, secrets: SecretStore, name: string): Record<string, string> => {
+  const app = APPS.find((entry) => entry.name === name)!;
+  return {
+    ...commonEnv(site, name),
+    VIRGA_AMQP_URL: brokerUrl(site, secrets, name),
+    ...(app.schema && { VIRGA_DB_URL: databaseUrl(site, secrets, app.schema) }),
+    ...app.env?.(site, secrets),
+  };
+};
+
+export function appParts(site: Site, secrets: SecretStore): Part[] {
+  return APPS.map(({ name, app, entry, heapMb, after }) => ({
+    name,
+    group: 'service',
+    after,
+    script: `exec ${asUser(SERVICE_USER)} ${nodeCommand(heapMb)} ${quote(entryFile(site, app, entry))}`,
+    env: appEnv(site, secrets, name),
+    files: [entryFile(site, app, entry)],
+    health: () => appHealth(adminSocket(site, name)),
+    startTimeoutMs: 60_000,
+    stopTimeoutMs: 30_000,
+  }));
+}
+
+/** The agent of a host: root, because it makes disks, taps and domains; no database, and a broker user for its queues. */
+export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Part {
+  const name = `${host.name}-agent`;
+  const id = hostId(host);
+  return {
+    name,
+    group: 'host',
+    host: host.name,
+    after: [`${host.name}-libvirtd`, `${host.name}-ovn-controller`, 'rabbitmq', 'conductor'],
+    script: `exec ${inHost(host)} ${nodeCommand(192)} ${quote(entryFile(site, 'compute-agent', 'main'))}`,
+    env: {
+      ...commonEnv(site, name),
+      VIRGA_AMQP_URL: brokerUrl(site, secrets, `agent-${id}`, site.management.address),
+      VIRGA_AGENT_HOST_ID: id,
+    },
+    files: [entryFile(site, 'compute-agent', 'main')],
+    health: () => appHealth(adminSocket(site, name)),
+    startTimeoutMs: 60_000,
+    stopTimeoutMs: 30_000,
+  };
+}

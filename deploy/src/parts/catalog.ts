@@ -1,0 +1,21 @@
+import type { SecretStore } from '../secrets';
+import type { Site } from '../site';
+import { checkOrder } from '../task-graph';
+import { agentPart, appParts } from './apps';
+import { hostParts } from './host';
+import { mariadbPart } from './mariadb';
+import { ovnCentralParts } from './ovn-central';
+import type { Part } from './part';
+import { epmdPart, rabbitmqPart } from './rabbitmq';
+import { logKeeperPart } from './upkeep';
+
+/** Every process of a cloud, each behind those that it needs. */
+export function partsOf(site: Site, secrets: SecretStore): Part[] {
+  const parts = [
+    logKeeperPart(site), mariadbPart(site), epmdPart(site), rabbitmqPart(site), ...ovnCentralParts(site),
+    ...appParts(site, secrets),
+    ...site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]),
+  ];
+  const order = checkOrder(parts);
+  return parts.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+}

@@ -1,0 +1,126 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { quote } from '../env-file';
+import { ovsdbHealth, unixctlHealth } from '../health/socket-health';
+import { run } from '../run-command';
+import type { HostPlan, Site } from '../site';
+import { hostId, inHost, runInHost } from '../stages/host-namespace';
+import { UNDERLAY_MTU } from '../stages/plumbing';
+import type { Part } from './part';
+
+const LOGGING = '-vconsole:info -vsyslog:off -vfile:off';
+const ovsDatabase = (host: HostPlan): string => join(host.directory, 'ovs', 'conf.db');
+
+/** Daemons of a host below the agent. Inside, their sockets are where a host's tools look for them by default. */
+export function hostParts(host: HostPlan): Part[] {
+  const common = { group: 'host' as const, host: host.name, startTimeoutMs: 30_000, stopTimeoutMs: 10_000 };
+  const enter = inHost(host);
+  const socket = (path: string): string => join(host.directory, 'run', path);
+  return [
+    {
+      ...common,
+      name: `${host.name}-ovsdb`,
+      after: [],
+      script: `exec ${enter} ovsdb-server ${quote(ovsDatabase(host))} --remote=punix:/run/openvswitch/db.sock --unixctl=/run/openvswitch/ovsdb.ctl ${LOGGING}`,
+      health: () => ovsdbHealth({ path: socket('openvswitch/db.sock') }, 'Open_vSwitch'),
+    },
+    {
+      ...common,
+      name: `${host.name}-vswitchd`,
+      after: [`${host.name}-ovsdb`],
+      // The tunnels' address is on a port that the switch itself makes: it must come back whenever the switch does.
+      script: [
+        `${enter} /bin/bash -c ${quote(`for i in {1..300}; do [ -e /sys/class/net/br-phy ] && break; sleep 0.1; done; `
+          + `ip addr replace ${host.tunnelAddress}/24 dev br-phy && ip link set br-phy mtu ${UNDERLAY_MTU} up`)} &`,
+        `exec ${enter} ovs-vswitchd unix:/run/openvswitch/db.sock --unixctl=/run/openvswitch/vswitchd.ctl ${LOGGING}`,
+      ].join('\n'),
+      health: () => unixctlHealth(socket('openvswitch/vswitchd.ctl'), 'version', [], /Open vSwitch/),
+    },
+    {
+      ...common,
+      name: `${host.name}-ovn-controller`,
+      after: [`${host.name}-vswitchd`],
+      script: `exec ${enter} ovn-controller unix:/run/openvswitch/db.sock ${LOGGING}`,
+      health: () => controllerHealth(socket('ovn')),
+    },
+    {
+      ...common,
+      name: `${host.name}-libvirtd`,
+      after: [],
+      script: `exec ${enter} libvirtd`,
+      files: [join(host.directory, 'libvirt/etc/libvirtd.conf'), join(host.directory, 'libvirt/etc/qemu.conf')],
+      // Without a seeded cache it first tries every emulator that is installed.
+      startTimeoutMs: 120_000,
+      health: () => libvirtHealth(host),
+    },
+  ];
+}
+
+/** Its control socket bears its PID; one that was killed leaves its own behind. */
+async function controllerHealth(directory: string): Promise<string | undefined> {
+  const sockets = readdirSync(directory).map((file) => /^ovn-controller\.(\d+)\.ctl$/.exec(file)).filter((match) => match && existsSync(`/proc/${match[1]}`));
+  if (sockets.length === 0) return 'has no control socket yet';
+  return unixctlHealth(join(directory, sockets[0]![0]), 'connection-status', [], /"connected/);
+}
+
+async function libvirtHealth(host: HostPlan): Promise<string | undefined> {
+  if (!existsSync(join(host.directory, 'run/libvirt/libvirt-sock'))) return 'has no socket yet';
+  const { code, stderr } = await runInHost(host, ['virsh', '--quiet', '--connect', 'qemu:///system', 'version'], 100_000, [0, 1]);
+  return code === 0 ? undefined : stderr.trim();
+}
+
+export async function prepareHost(site: Site, host: HostPlan): Promise<void> {
+  const etc = join(host.directory, 'libvirt/etc');
+  mkdirSync(etc, { recursive: true });
+  writeFileSync(join(etc, 'libvirtd.conf'), [
+    'listen_tls = 0', 'listen_tcp = 0', 'auth_unix_rw = "none"', 'auth_unix_ro = "none"', 'unix_sock_rw_perms = "0700"', 'unix_sock_ro_perms = "0700"',
+    // Hosts of one machine share its machine id; equal UUIDs would refuse a migration between them.
+    `host_uuid = "${hostId(host)}"`,
+    'log_outputs = "3:stderr"', 'max_client_requests = 20', '',
+  ].join('\n'));
+  writeFileSync(join(etc, 'qemu.conf'), [
+    'user = "root"', 'group = "root"', 'dynamic_ownership = 0', 'remember_owner = 0', 'security_driver = "none"', 'seccomp_sandbox = 1',
+    'namespaces = []',
+    // Version 1 cgroups of several hosts on one machine would have the same paths.
+    'cgroup_controllers = []', 'stdio_handler = "file"',
+    'vnc_listen = "127.0.0.1"', 'spice_listen = "127.0.0.1"',
+    `migration_address = "${host.managementAddress}"`, `migration_host = "${host.managementAddress}"`, '',
+  ].join('\n'));
+  seedCapabilities(site, host);
+  if (!existsSync(ovsDatabase(host))) {
+    mkdirSync(join(host.directory, 'ovs'), { recursive: true });
+    await run('ovsdb-tool', ['create', ovsDatabase(host), '/usr/share/openvswitch/vswitch.ovsschema']);
+  }
+}
+
+/** What another host has found out about the emulators holds for all hosts of the machine. */
+function seedCapabilities(site: Site, host: HostPlan): void {
+  const cache = (of: HostPlan): string => join(of.directory, 'libvirt/cache/qemu/capabilities');
+  if (existsSync(cache(host))) return;
+  const known = site.hosts.find((other) => other !== host && existsSync(cache(other)));
+  if (known) cpSync(cache(known), cache(host), { recursive: true });
+}
+
+/** Tells the host's switch who it is and where the southbound database is; before the switch starts. */
+export async function describeChassis(site: Site, host: HostPlan): Promise<void> {
+  const ids = {
+    'system-id': hostId(host),
+    hostname: host.name,
+    'ovn-remote': `tcp:${site.management.address}:${site.ports['ovn-sb']}`,
+    'ovn-encap-type': 'geneve',
+    'ovn-encap-ip': host.tunnelAddress,
+    'ovn-bridge-datapath-type': 'netdev',
+    'ovn-bridge-mappings': 'physnet1:br-ex',
+    'ovn-cms-options': 'enable-chassis-as-gw',
+  };
+  await runInHost(host, ['ovs-vsctl', '--no-wait', '--timeout=20', 'init', '--', 'set', 'Open_vSwitch', '.',
+    ...Object.entries(ids).map(([key, value]) => `external_ids:${key}="${value}"`)]);
+}
+
+/** Bridges: br-phy with the tunnels' address, br-ex to the external network. A repeat changes nothing. */
+export async function createBridges(host: HostPlan): Promise<void> {
+  const bridge = (name: string, port: string): string[] =>
+    ['--', '--may-exist', 'add-br', name, '--', 'set', 'bridge', name, 'datapath_type=netdev', '--', '--may-exist', 'add-port', name, port];
+  await runInHost(host, ['ovs-vsctl', '--timeout=20', ...bridge('br-phy', host.links.tunnel.inside), ...bridge('br-ex', host.links.external.inside)]);
+  await runInHost(host, ['/bin/bash', '-c', `for i in {1..100}; do ip -4 addr show br-phy 2>/dev/null | grep -q ${host.tunnelAddress} && exit 0; sleep 0.1; done; exit 1`]);
+}

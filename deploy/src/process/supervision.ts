@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { quote, renderEnv } from '../env-file';
+import type { Part } from '../parts/part';
+import { CLEAN_ENV } from '../run-command';
+import type { Site } from '../site';
+import { isAlive, signal, treeOf, type ProcessRef } from './processes';
+
+/** What is known of a part from its directory below `<state>/parts`. */
+export interface PartState {
+  supervisor?: ProcessRef;
+  process?: ProcessRef;
+  /** How often it ended by itself since its supervisor began. */
+  restarts: number;
+  fingerprint?: string;
+}
+
+const directoryOf = (site: Site, name: string): string => join(site.parts, name);
+export const logOf = (site: Site, name: string): string => join(site.log, `${name}.log`);
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+function readRef(path: string): ProcessRef | undefined {
+  const [pid, startTime] = readText(path)?.split(' ') ?? [];
+  const ref = { pid: Number(pid), startTime: startTime ?? '' };
+  return ref.pid > 1 && isAlive(ref) ? ref : undefined;
+}
+
+export function partState(site: Site, name: string): PartState {
+  const directory = directoryOf(site, name);
+  const supervisor = readRef(join(directory, 'supervisor'));
+  const process = readRef(join(directory, 'pid'));
+  const fingerprint = readText(join(directory, 'fingerprint'));
+  return {
+    ...(supervisor && { supervisor }),
+    ...(process && { process }),
+    ...(fingerprint && { fingerprint }),
+    restarts: Number(readText(join(directory, 'restarts')) ?? 0),
+  };
+}
+
+/** Changes when anything changes of what a part runs. */
+export function fingerprintOf(part: Part): string {
+  const hash = createHash('sha256').update(part.script).update('\0').update(renderEnv(part.env ?? {}));
+  for (const file of part.files ?? []) hash.update('\0').update(existsSync(file) ? readFileSync(file) : '');
+  return hash.digest('hex');
+}
+
+/**
+ * Sees to it that a part runs, as it is described now, and is healthy. A part that runs from an older description is
+ * stopped first. Throws with the end of its log when it does not become healthy in time.
+ */
+export async function ensureRunning(site: Site, part: Part): Promise<string> {
+  const wanted = fingerprintOf(part);
+  const state = partState(site, part.name);
+  if (state.supervisor && state.process && state.fingerprint === wanted) {
+    await waitHealthy(site, part);
+    return 'running';
+  }
+  const restarted = state.supervisor ?? state.process;
+  if (restarted) await stopPart(site, part.name, part.stopTimeoutMs);
+  writeRunFiles(site, part, wanted);
+  const supervisor = spawn('/bin/bash', [join(site.release, 'supervise.sh'), directoryOf(site, part.name), logOf(site, part.name)],
+    { detached: true, stdio: 'ignore', cwd: '/', env: { ...CLEAN_ENV, HOME: '/nonexistent' } });
+  supervisor.unref();
+  await waitHealthy(site, part);
+  return restarted ? 'started anew with its changed description' : 'ready';
+}
+
+function writeRunFiles(site: Site, part: Part, fingerprint: string): void {
+  const directory = directoryOf(site, part.name);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const envFile = join(site.etc, `${part.name}.env`);
+  if (part.env) writeFileSync(envFile, renderEnv(part.env), { mode: 0o600 });
+  else rmSync(envFile, { force: true });
+  const reading = part.env ? `set -a\n. ${quote(envFile)}\nset +a\n` : '';
+  writeFileSync(join(directory, 'run'), `#!/bin/bash\n# Written by virga up; changes are overwritten.\nset -e\n${reading}${part.script}\n`, { mode: 0o700 });
+  writeFileSync(join(directory, 'fingerprint'), `${fingerprint}\n`);
+}
+
+async function waitHealthy(site: Site, part: Part): Promise<void> {
+  const deadline = Date.now() + part.startTimeoutMs;
+  let pause = 40;
+  for (;;) {
+    const problem = await part.health();
+    if (problem === undefined) return;
+    const { restarts, supervisor } = partState(site, part.name);
+    const hopeless = restarts >= 5 ? `it ended ${restarts} times` : Date.now() > deadline ? `not healthy after ${part.startTimeoutMs / 1000} s` : undefined;
+    if (hopeless || (!supervisor && pause > 200)) {
+      throw new Error(`${hopeless ?? 'its supervisor ended'}: ${problem}\n${logTail(site, part.name, 12)}\n(log: ${logOf(site, part.name)})`);
+    }
+    await sleep(pause);
+    pause = Math.min(pause * 1.5, 400);
+  }
+}
+
+/** The last lines of a part's log. */
+export function logTail(site: Site, name: string, lines: number): string {
+  return (readText(logOf(site, name)) ?? '').slice(-16_384).split('\n').slice(-lines).join('\n');
+}
+
+/** Ends a part with its supervisor and everything that it started and that is still its descendant. */
+export async function stopPart(site: Site, name: string, timeoutMs: number): Promise<void> {
+  const directory = directoryOf(site, name);
+  const { supervisor, process } = partState(site, name);
+  const refs = [supervisor, process].filter((ref) => ref !== undefined);
+  if (refs.length === 0) return forget(directory);
+  const tree = refs.flatMap((ref) => treeOf(ref.pid));
+  for (const { pid } of refs) signal(pid, 'SIGTERM');
+  const deadline = Date.now() + timeoutMs;
+  while (refs.some(isAlive) && Date.now() < deadline) await sleep(25);
+  // What did not listen, and helpers that outlived their parent: they share the supervisor's process group.
+  for (const pid of tree) if (!refs.some((ref) => ref.pid === pid && !isAlive(ref)) && inGroup(pid, supervisor?.pid)) signal(pid, 'SIGKILL');
+  for (const ref of refs) if (isAlive(ref)) signal(ref.pid, 'SIGKILL');
+  while (refs.some(isAlive) && Date.now() < deadline + 5_000) await sleep(25);
+  forget(directory);
+}
+
+function inGroup(pid: number, group: number | undefined): boolean {
+  const fields = readText(`/proc/${pid}/stat`);
+  return group !== undefined && fields !== undefined && Number(fields.slice(fields.lastIndexOf(')') + 2).split(' ')[2]) === group;
+}
+
+function forget(directory: string): void {
+  for (const file of ['supervisor', 'pid', 'restarts']) rmSync(join(directory, file), { force: true });
+}

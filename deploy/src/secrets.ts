@@ -1,0 +1,31 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+
+/** The generated secrets of a cloud, by name, in one file of mode 0600. A name's secret is made when first asked for. */
+export class SecretStore {
+  private readonly secrets: Record<string, string>;
+
+  constructor(private readonly file: string) {
+    this.secrets = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>) : {};
+  }
+
+  /** 24 random bytes in base64url: fits URLs, SQL strings and environment files without quoting. */
+  get(name: string): string {
+    if (!Object.hasOwn(this.secrets, name)) {
+      this.secrets[name] = randomBytes(24).toString('base64url');
+      // Written aside and renamed: an interrupted run must not leave half a file.
+      writeFileSync(`${this.file}.new`, `${JSON.stringify(this.secrets, null, 2)}\n`, { mode: 0o600 });
+      renameSync(`${this.file}.new`, this.file);
+    }
+    return this.secrets[name]!;
+  }
+}
+
+/**
+ * RabbitMQ's form of a password: base64(salt + sha256(salt + password)), 4 bytes of salt. The salt comes from name and
+ * password, so that writing the same definitions twice gives the same file.
+ */
+export function rabbitHash(user: string, password: string): string {
+  const salt = createHash('sha256').update(`${user}\0${password}`).digest().subarray(0, 4);
+  return Buffer.concat([salt, createHash('sha256').update(salt).update(password).digest()]).toString('base64');
+}
