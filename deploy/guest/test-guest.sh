@@ -201,19 +201,24 @@ same "ephemeral disk keeps data" kept "$(run_ssh root@127.0.0.1 'cat /mnt/file')
 refuse 'VIRGA-USERDATA metadata > .*'
 power_down
 
-# ---- 2: the kernel and ramdisk form on the smallest guest, an IDE CD as config drive, no metadata service
+# ---- 2: the kernel and ramdisk form on the smallest guest, an IDE CD as config drive, a metadata service that comes late
 # The serial port is a socket here, so that the shell behind it can be used too.
 start ramdisk -M pc -m 96 -chardev "socket,id=serial,path=$work/serial,server=on,wait=off,logfile=$work/ramdisk.console" -serial chardev:serial -kernel "$guest/vmlinuz" -initrd "$guest/initrd.gz" \
     -append "$command_line virga.metadata_wait=1 dirty=8,0" \
     -drive "if=ide,media=cdrom,format=raw,readonly=on,file=$work/drive.iso" \
-    -netdev "user,id=n0,restrict=on,hostfwd=tcp:127.0.0.1:$((port + 3))-:22" -device virtio-net-pci,netdev=n0,romfile=
+    -netdev "$user_net,hostfwd=tcp:127.0.0.1:$((port + 3))-:22,guestfwd=tcp:169.254.169.254:80-cmd:$here/test/metadata-answer.sh $work/late" -device virtio-net-pci,netdev=n0,romfile=
 await 'VIRGA-READY s1\.example\.org up=[0-9.]+'
 report_times
-expect 'VIRGA-IP eth0 10\.0\.2\.15/24 mac=[0-9a-f:]{17} mtu=1500'
+expect 'VIRGA-IP eth0 169\.254\.169\.15/24 mac=[0-9a-f:]{17} mtu=1500'
 expect 'VIRGA-METADATA none'
 expect "VIRGA-CONFIGDRIVE ok uuid=$uuid hostname=s1\.example\.org keys=1"
 expect 'VIRGA-DISK sr0 size=[0-9]+ fs=iso9660 label=config-2 use=config'
 expect 'VIRGA-BOOTS none'
+refuse 'VIRGA-METADATA ok .*'
+mkdir "$work/late"
+cp -r "$work/meta/." "$work/late/"
+await "VIRGA-METADATA ok uuid=$uuid hostname=s1\\.example\\.org keys=2"
+await 'VIRGA-PROBE 169\.254\.169\.2 ok'
 await 'VIRGA-DIRTY mb=8 want=0 rate=[0-9.]+'
 await 'Virga lab guest s1\.example\.org: press Enter for a root shell .*'
 printf '\necho "$(id -un)-$((40 + 2))"\n' | socat -t 3 - "UNIX-CONNECT:$work/serial" >/dev/null
