@@ -2,3 +2,4 @@ export * from './image-formats';
 export * from './ipam';
 export * from './servers';
 export * from './quotas';
+export * from './security-groups';
