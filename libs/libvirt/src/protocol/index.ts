@@ -20,6 +20,8 @@ export type CallName = keyof Calls;
 export type CallArgs<N extends CallName> = InOf<Calls[N]['args']>;
 /** Result of a call, by name. 64-bit fields are `bigint`. */
 export type CallResult<N extends CallName> = OutOf<Calls[N]['result']>;
+/** Arguments as a server decodes them. */
+export type CallArgsOut<N extends CallName> = OutOf<Calls[N]['args']>;
 /** Result as a server encodes it. */
 export type CallResultIn<N extends CallName> = InOf<Calls[N]['result']>;
 
