@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '../env-file';
 import { appHealth } from '../health/http-health';
@@ -7,6 +9,7 @@ import { hostId, inHost } from '../stages/host-namespace';
 import { asUser, SERVICE_USER } from '../system-users';
 import { databaseUrl, type Schema } from './mariadb';
 import { northboundSocket } from './ovn-central';
+import { virtTypeFile } from '../stages/guest-image';
 import type { Part } from './part';
 import { brokerUrl } from './rabbitmq';
 
@@ -98,6 +101,17 @@ export function appParts(site: Site, secrets: SecretStore): Part[] {
   }));
 }
 
+/** Several hosts on one machine divide it; a single one offers all. */
+function share(site: Site): Record<string, string> {
+  const hosts = site.hosts.length;
+  if (hosts === 1) return {};
+  const { blocks, bsize } = statfsSync(site.state);
+  return {
+    VIRGA_AGENT_MEMORY_MB: String(Math.floor(totalmem() / 2 ** 20 / hosts)),
+    VIRGA_AGENT_DISK_GB: String(Math.floor((blocks * bsize) / 2 ** 30 / hosts)),
+  };
+}
+
 /** The agent of a host: root, because it makes disks, taps and domains; no database, and a broker user for its queues. */
 export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Part {
   const name = `${host.name}-agent`;
@@ -107,13 +121,20 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
     group: 'host',
     host: host.name,
     after: [`${host.name}-libvirtd`, `${host.name}-ovn-controller`, 'rabbitmq', 'conductor'],
-    script: `exec ${inHost(host)} ${nodeCommand(192)} ${quote(entryFile(site, 'compute-agent', 'main'))}`,
+    // The probe's answer is not known yet when this is written.
+    script: `export VIRGA_AGENT_VIRT_TYPE=$(<${quote(virtTypeFile(site))})\nexec ${inHost(host)} ${nodeCommand(192)} ${quote(entryFile(site, 'compute-agent', 'main'))}`,
     env: {
       ...commonEnv(site, name),
       VIRGA_AMQP_URL: brokerUrl(site, secrets, `agent-${id}`, site.management.address),
       VIRGA_AGENT_HOST_ID: id,
+      VIRGA_AGENT_HOSTNAME: host.name,
+      VIRGA_AGENT_HOST_IP: host.managementAddress,
+      VIRGA_AGENT_STATE_DIR: join(host.directory, 'agent'),
+      // Packets pass a userspace switch here, which sees what a guest leaves to hardware that is not there.
+      VIRGA_AGENT_CHECKSUM_OFFLOAD: 'false',
+      ...share(site),
     },
-    files: [entryFile(site, 'compute-agent', 'main')],
+    files: [entryFile(site, 'compute-agent', 'main'), virtTypeFile(site)],
     health: () => appHealth(adminSocket(site, name)),
     startTimeoutMs: 60_000,
     stopTimeoutMs: 30_000,

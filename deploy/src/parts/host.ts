@@ -104,7 +104,8 @@ function seedCapabilities(site: Site, host: HostPlan): void {
 /** Tells the host's switch who it is and where the southbound database is; before the switch starts. */
 export async function describeChassis(site: Site, host: HostPlan): Promise<void> {
   const ids = {
-    'system-id': hostId(host),
+    // A chassis is named as the host is in the API: ports are bound to hosts by name.
+    'system-id': host.name,
     hostname: host.name,
     'ovn-remote': `tcp:${site.management.address}:${site.ports['ovn-sb']}`,
     'ovn-encap-type': 'geneve',

@@ -1,5 +1,7 @@
+import { homedir } from 'node:os';
 import { chownSync, chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ACCOUNTS, writeCredentials } from '../credentials';
 import { describeSite, type Launch } from '../load-site';
 import type { Options } from '../options';
 import { MIGRATING } from '../parts/apps';
@@ -12,11 +14,19 @@ import { importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
 import { ensureRunning, partState } from '../process/supervision';
 import { Progress } from '../progress';
 import { SecretStore } from '../secrets';
+import { seedExternalNetwork } from '../seed/external-network';
+import { seedFlavors } from '../seed/flavors';
+import { waitForHypervisors } from '../seed/hypervisors';
+import { RestClient } from '../seed/rest-client';
+import { seedImage } from '../seed/tiny-image';
 import type { Site } from '../site';
+import { bootstrapIdentity } from '../stages/bootstrap';
+import { buildGuest, decideVirtType, guestDisk } from '../stages/guest-image';
 import { createHostNamespace, hostId } from '../stages/host-namespace';
 import { migrate } from '../stages/migrate';
 import { plumb } from '../stages/plumbing';
 import { installRelease } from '../stages/release';
+import { inspectCloud, renderStatus } from './status';
 import { ensureGuestUser, ensureServiceUser, SERVICE_USER, userIds } from '../system-users';
 import { runGraph, type Task } from '../task-graph';
 
@@ -37,7 +47,30 @@ export async function up(launch: Launch, options: Options): Promise<number> {
   } finally {
     progress.stop();
   }
+  if (options.only) return 0;
+  const cloud = await inspectCloud(site);
+  if (!cloud.healthy) {
+    process.stdout.write(`\n${renderStatus(cloud)}\n`);
+    return 1;
+  }
+  const choose = writeCredentials(site, secrets, homedir());
+  progress.say(`the cloud is up: ${cloud.parts.length} parts healthy, ${Math.round(cloud.controlPlanePssKib / 1024)} MiB of memory`);
+  process.stdout.write(nextSteps(site, choose));
   return 0;
+}
+
+function nextSteps(site: Site, choose: string): string {
+  return [
+    '', 'What to type next:', '',
+    `  ${choose}          # or virga-demo; ./virga openrc prints the same as variables`,
+    '  openstack catalog list; openstack hypervisor list; openstack image list',
+    '  openstack network create net1',
+    '  openstack subnet create --network net1 --subnet-range 10.10.0.0/24 sub1',
+    '  openstack server create --image tiny --flavor m1.tiny --network net1 --wait s1',
+    '  openstack console log show s1',
+    '', `External network: public (${site.external.cidr}), reachable from this machine.`,
+    'Also: ./virga status | logs [part] | down', '', '',
+  ].join('\n');
 }
 
 function makeDirectories(site: Site): void {
@@ -63,6 +96,16 @@ const BEFORE_PART: Record<string, string[]> = {
   'ovn-northd': ['ovn-rows'],
 };
 
+/** A service starts on its own schema as it should be. */
+const SERVICE_BEFORE: Record<string, string[]> = {
+  identity: ['bootstrap'],
+  scheduler: ['migrate-scheduler'],
+  network: ['migrate-network'],
+  image: ['migrate-image'],
+  conductor: ['migrate-compute-api', 'grants'],
+  'compute-api': ['migrate-compute-api', 'grants'],
+};
+
 function partTask(site: Site, part: Part, tasks: Task[]): Task {
   const names = new Set(tasks.map((task) => task.name));
   const host = part.host;
@@ -72,7 +115,8 @@ function partTask(site: Site, part: Part, tasks: Task[]): Task {
     ...(host ? [`${host}-files`] : []),
     ...(part.name === `${host}-vswitchd` ? [`${host}-chassis`] : []),
     ...(part.name === `${host}-ovn-controller` ? [`${host}-bridges`, 'ovn-rows'] : []),
-    ...(part.group === 'service' ? MIGRATING.map(({ name }) => `migrate-${name}`) : []),
+    ...(SERVICE_BEFORE[part.name] ?? []),
+    ...(part.name === `${host}-agent` ? ['virt-type'] : []),
   ].filter((name) => name === 'release' || names.has(name));
   return { name: part.name, after: [...part.after, ...before], work: () => ensureRunning(site, part) };
 }
@@ -104,11 +148,24 @@ function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
 }
 
 function serviceTasks(site: Site, secrets: SecretStore): Task[] {
+  const agents = site.hosts.map((host) => `${host.name}-agent`);
+  // One login for all: made when the first of them needs it.
+  let client: Promise<RestClient> | undefined;
+  const admin = (): Promise<RestClient> => (client ??= RestClient.login({
+    authUrl: `${site.publicUrls.identity}/v3`, username: ACCOUNTS.admin.username, password: secrets.get(ACCOUNTS.admin.secret), project: ACCOUNTS.admin.project,
+  }));
   return [
     // One after the other: each loads a whole service for a moment of work.
     ...MIGRATING.map(({ name, app }, at): Task => ({
       name: `migrate-${name}`, after: [at === 0 ? 'schemas' : `migrate-${MIGRATING[at - 1]!.name}`, 'release'], work: () => migrate(site, secrets, name, app),
     })),
     { name: 'grants', after: ['migrate-network'], work: () => grantViews(site) },
+    { name: 'bootstrap', after: ['migrate-identity'], work: () => bootstrapIdentity(site, secrets) },
+    { name: 'guest-image', after: [], work: () => buildGuest(site) },
+    { name: 'virt-type', after: ['guest-image'], work: () => decideVirtType(site) },
+    { name: 'flavors', after: ['compute-api'], work: async () => seedFlavors(await admin()) },
+    { name: 'image-tiny', after: ['image', 'guest-image'], work: async () => seedImage(await admin(), 'tiny', guestDisk(site)) },
+    { name: 'external-network', after: ['network'], work: async () => seedExternalNetwork(await admin(), site) },
+    { name: 'hypervisors', after: [...agents, 'compute-api', 'scheduler', 'conductor'], work: async () => waitForHypervisors(await admin(), site) },
   ];
 }
