@@ -8,6 +8,8 @@ export interface PolicyTarget {
   domainId?: string | null | undefined;
   /** Owner of what the target belongs to, e.g. of a port's network. */
   parentProjectId?: string | null | undefined;
+  /** True when what the target belongs to is open to all projects. */
+  parentShared?: boolean;
 }
 
 export type PolicyCheck = (context: RequestContext, target: PolicyTarget) => boolean;
