@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@virga/core';
+import type { CommandReport, HostCommand } from '@virga/contracts';
+import { Journal } from '../journal/journal';
+import { CommandRunner, type VerbTable } from './command-runner';
+
+const dir = mkdtempSync(join(tmpdir(), 'virga-runner-'));
+const journals: Journal[] = [];
+afterAll(async () => {
+  await Promise.all(journals.map((journal) => journal.close()));
+  rmSync(dir, { recursive: true });
+});
+let files = 0;
+
+const command = (commandId: string, over: Partial<HostCommand> = {}): HostCommand => ({ commandId, operationId: 'o', step: 's', generation: 1, instanceId: 'i', verb: 'start', args: {}, ...over });
+
+async function setUp(verbs: Partial<VerbTable>) {
+  const journal = await Journal.open(join(dir, `journal${files++}`));
+  journals.push(journal);
+  const reports: CommandReport[] = [];
+  const table = new Proxy(verbs, { get: (own, verb: keyof VerbTable) => own[verb] ?? (() => Promise.reject(new Error(`no ${verb}`))) }) as VerbTable;
+  const runner = new CommandRunner('h', journal, table, (report) => reports.push(report), silentLogger);
+  const settled = async () => { while (runner.isBusy('i')) await new Promise((resolve) => setImmediate(resolve)); };
+  return { journal, reports, runner, settled };
+}
+
+it('runs a command once and answers its repeat from the journal', async () => {
+  let runs = 0;
+  const { runner, reports, settled } = await setUp({ start: () => Promise.resolve({ powerState: ++runs }) });
+  await runner.accept(command('a'));
+  await settled();
+  await runner.accept(command('a'));
+  expect(runs).toBe(1);
+  expect(reports).toEqual([expect.objectContaining({ ok: true, result: { powerState: 1 } }), expect.objectContaining({ commandId: 'a', result: { powerState: 1 } })]);
+});
+
+it('refuses an older generation without a report', async () => {
+  const { runner, reports, settled } = await setUp({ start: () => Promise.resolve({}) });
+  await runner.accept(command('new', { generation: 5 }));
+  await settled();
+  await runner.accept(command('old', { generation: 4 }));
+  await settled();
+  expect(reports.map(({ commandId }) => commandId)).toEqual(['new']);
+});
+
+it('ends a running command when a newer generation comes, and runs the newer one after it', async () => {
+  const order: string[] = [];
+  const { runner, reports, settled } = await setUp({
+    start: (_id, _args, signal) => new Promise((_, reject) => signal.addEventListener('abort', () => { order.push('aborted'); reject(signal.reason as Error); })),
+    destroy: () => { order.push('destroyed'); return Promise.resolve({}); },
+  });
+  await runner.accept(command('slow'));
+  await new Promise((resolve) => setImmediate(resolve));
+  await runner.accept(command('delete', { generation: 2, verb: 'destroy' }));
+  await settled();
+  expect(order).toEqual(['aborted', 'destroyed']);
+  expect(reports.map(({ commandId, ok }) => [commandId, ok])).toEqual([['slow', false], ['delete', true]]);
+});
+
+it('finishes after a restart what was begun, and reports what was not taken', async () => {
+  const first = await setUp({});
+  await first.journal.begin(command('begun'));
+  await first.journal.begin(command('ended', { instanceId: 'j' }));
+  await first.journal.end({ hostId: 'h', commandId: 'ended', operationId: 'o', instanceId: 'j', generation: 1, ok: true });
+  const reports: CommandReport[] = [];
+  const runner = new CommandRunner('h', first.journal, { start: () => Promise.resolve({ again: true }) } as unknown as VerbTable, (report) => reports.push(report), silentLogger);
+  runner.recover();
+  while (runner.isBusy('i')) await new Promise((resolve) => setImmediate(resolve));
+  expect(reports.map(({ commandId, ok }) => [commandId, ok])).toEqual([['ended', true], ['begun', true]]);
+});
+
+it.each([
+  ['an unknown verb', { verb: 'explode' }, /does not know the verb explode/],
+  ['a name of Object', { verb: 'constructor' }, /does not know the verb/],
+  ['malformed arguments', { verb: 'stop', args: { timeoutSeconds: 'soon' } }, /arguments of stop are malformed/],
+])('reports %s as a failure', async (_, over, message) => {
+  const { runner, reports, settled } = await setUp({});
+  await runner.accept(command('x', over));
+  await settled();
+  expect(reports[0]).toMatchObject({ ok: false, error: { retryable: false, message: expect.stringMatching(message) as string } });
+});

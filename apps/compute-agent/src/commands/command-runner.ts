@@ -1,0 +1,102 @@
+import { CloudError, errorMessage, isRetryable, withLogFields, type Logger } from '@virga/core';
+import { HOST_VERBS, type CommandReport, type HostCommand, type HostVerb, type HostVerbArgs } from '@virga/contracts';
+import { Value } from '@sinclair/typebox/value';
+import type { Journal } from '../journal/journal';
+
+/** One function for each verb; what it returns becomes the report's result. */
+export type VerbTable = {
+  [V in HostVerb]: (instanceId: string, args: HostVerbArgs<V>, signal: AbortSignal) => Promise<Record<string, unknown>>;
+};
+
+const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, verb);
+
+/**
+ * Runs commands: one at a time for each instance, journal before action, a repeat is answered from the journal, an
+ * older generation is refused, and a newer one ends what is still running for the instance.
+ */
+export class CommandRunner {
+  private readonly running = new Map<string, { generation: number; abort: AbortController }>();
+  private readonly lines = new Map<string, Promise<void>>();
+  private stopping = false;
+
+  constructor(
+    private readonly hostId: string,
+    private readonly journal: Journal,
+    private readonly verbs: VerbTable,
+    private readonly deliver: (report: CommandReport) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Resolves once the command is in the journal: from then on it is ours, whatever happens to this process. */
+  async accept(command: HostCommand): Promise<void> {
+    const known = this.journal.find(command.commandId);
+    if (known) {
+      if (known.report) this.deliver(known.report);
+      return;
+    }
+    const newest = this.journal.generation(command.instanceId);
+    if (command.generation < newest) {
+      this.logger.warn({ commandId: command.commandId, generation: command.generation, newest }, 'command of an older generation refused');
+      return;
+    }
+    await this.journal.begin(command);
+    this.start(command);
+  }
+
+  /** At start: what was begun is finished, what was not reported is reported. */
+  recover(): void {
+    for (const report of this.journal.undelivered()) this.deliver(report);
+    for (const command of this.journal.unfinished()) this.start(command);
+  }
+
+  /** True while a command of the instance runs: changes of its power state are the command's own. */
+  isBusy(instanceId: string): boolean {
+    return this.lines.has(instanceId);
+  }
+
+  /** Takes nothing new and waits for what runs; what does not end in time is finished by the next start. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.stopping = true;
+    await Promise.race([Promise.all(this.lines.values()), new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
+  }
+
+  private start(command: HostCommand): void {
+    if (this.stopping) return;
+    const { instanceId, generation } = command;
+    const current = this.running.get(instanceId);
+    if (current && current.generation < generation) current.abort.abort(new CloudError('conflict', 'Superseded by a newer operation.'));
+    const line = (this.lines.get(instanceId) ?? Promise.resolve()).then(() => this.run(command));
+    this.lines.set(instanceId, line);
+    void line.finally(() => { if (this.lines.get(instanceId) === line) this.lines.delete(instanceId); });
+  }
+
+  private async run(command: HostCommand): Promise<void> {
+    const { instanceId, operationId, commandId, generation, verb, requestId } = command;
+    await withLogFields({ operationId, instanceId, ...(requestId === undefined ? {} : { requestId }) }, async () => {
+      const abort = new AbortController();
+      this.running.set(instanceId, { generation, abort });
+      const began = Date.now();
+      const report: CommandReport = { hostId: this.hostId, commandId, operationId, instanceId, generation, ok: true };
+      try {
+        if (generation < this.journal.generation(instanceId)) throw new CloudError('conflict', 'Superseded by a newer operation.');
+        report.result = await this.perform(command, abort.signal);
+        this.logger.info({ verb, ms: Date.now() - began }, 'command done');
+      } catch (error) {
+        report.ok = false;
+        report.error = { message: errorMessage(error).slice(0, 2000), retryable: isRetryable(error) };
+        this.logger.warn({ verb, err: error, ms: Date.now() - began }, 'command failed');
+      } finally {
+        this.running.delete(instanceId);
+      }
+      await this.journal.end(report);
+      this.deliver(report);
+    });
+  }
+
+  private perform({ verb, args, instanceId }: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {
+    if (!isVerb(verb)) throw new CloudError('notImplemented', `This host does not know the verb ${verb.slice(0, 40)}.`);
+    if (!Value.Check(HOST_VERBS[verb], args)) throw new CloudError('badRequest', `The arguments of ${verb} are malformed.`);
+    const run = this.verbs[verb] as (id: string, given: unknown, abort: AbortSignal) => Promise<Record<string, unknown>>;
+    return run(instanceId, args, signal);
+  }
+}

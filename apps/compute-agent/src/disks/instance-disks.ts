@@ -1,0 +1,53 @@
+import { access, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badRequest } from '@virga/core';
+import type { BuildSpec } from '@virga/contracts';
+import type { CachedImage } from './image-cache';
+import { runTool } from './run-tool';
+
+export const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+
+const exists = (path: string) => access(path).then(() => true, () => false);
+
+/** Makes `path` whole or not at all: `make` writes a neighbour that is then renamed. A present file is left as it is. */
+async function onceWhole(path: string, make: (part: string) => Promise<void>): Promise<string> {
+  if (await exists(path)) return path;
+  const part = `${path}.part`;
+  await rm(part, { force: true });
+  await make(part);
+  await rename(part, path);
+  return path;
+}
+
+/** qcow2 overlay over a cached image, never smaller than the image. `rootGb` 0 keeps the image's size. */
+export function makeRootDisk(dir: string, base: CachedImage, spec: BuildSpec, signal: AbortSignal): Promise<string> {
+  return onceWhole(join(dir, 'disk'), async (part) => {
+    const imageBytes = spec.image.virtualSizeBytes ?? (await stat(base.path)).size;
+    const wanted = spec.flavor.rootGb * GIB;
+    if (wanted > 0 && imageBytes > wanted) throw badRequest(`The image needs ${imageBytes} bytes, and the flavor's disk has ${wanted}.`);
+    // QEMU counts in sectors; a raw image may end in the middle of one.
+    const size = Math.ceil(Math.max(wanted, imageBytes) / 512) * 512;
+    await runTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, part, String(size)], { signal });
+  });
+}
+
+async function sparseFile(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try { await file.truncate(bytes); } finally { await file.close(); }
+}
+
+/** An empty ext4 disk with the label that cloud-init looks for, raw and sparse. */
+export function makeEphemeralDisk(dir: string, index: number, gb: number, signal: AbortSignal): Promise<string> {
+  return onceWhole(join(dir, `disk.eph${index}`), async (part) => {
+    await sparseFile(part, gb * GIB);
+    await runTool('mke2fs', ['-q', '-F', '-t', 'ext4', '-L', `ephemeral${index}`, part], { signal });
+  });
+}
+
+export function makeSwapDisk(dir: string, mb: number, signal: AbortSignal): Promise<string> {
+  return onceWhole(join(dir, 'disk.swap'), async (part) => {
+    await sparseFile(part, mb * MIB);
+    await runTool('mkswap', [part], { signal });
+  });
+}

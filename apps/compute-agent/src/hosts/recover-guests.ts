@@ -1,0 +1,52 @@
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorMessage, type Logger } from '@virga/core';
+import { instanceTaps, removeTap } from '../nics/taps';
+import { wireNics } from '../instances/build';
+import { pruneMetadataNetworks } from '../instances/destroy';
+import { start } from '../instances/power';
+import type { InstanceHost } from '../instances/instance-host';
+
+/** True the first time after the host has booted: the run directory is empty then. */
+export async function markBoot(runDir: string): Promise<boolean> {
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  const mark = join(runDir, 'booted');
+  if (await access(mark).then(() => true, () => false)) return false;
+  await writeFile(mark, new Date().toISOString());
+  return true;
+}
+
+/**
+ * Brings the host to what it should be when the agent starts. After a boot of the host, guests that were running are
+ * started again; otherwise what they did meanwhile is only reported. Taps without an instance are removed.
+ */
+export async function recoverGuests(host: InstanceHost, hostBooted: boolean, isBusy: (instanceId: string) => boolean, logger: Logger): Promise<void> {
+  const known = new Set(await host.store.list());
+  for (const tap of await instanceTaps(host.ovs)) {
+    if (known.has(tap.instanceId)) continue;
+    logger.warn({ tap: tap.name, instanceId: tap.instanceId }, 'tap without an instance removed');
+    await removeTap(host.ovs, tap.name);
+  }
+  await pruneMetadataNetworks(host);
+  for (const instanceId of known) {
+    if (isBusy(instanceId)) continue;
+    try {
+      await recoverGuest(host, instanceId, hostBooted, logger);
+    } catch (error) {
+      logger.error({ instanceId, reason: errorMessage(error) }, 'guest could not be recovered');
+    }
+  }
+}
+
+async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: boolean, logger: Logger): Promise<void> {
+  const desired = await host.store.desired(instanceId);
+  if (desired === undefined) return;
+  const spec = await host.store.spec(instanceId);
+  const powerState = await host.driver.powerState(instanceId);
+  if (hostBooted && desired === 'running' && powerState !== 1) {
+    await start(host, instanceId, AbortSignal.timeout(120_000));
+    logger.info({ instanceId }, 'guest started again after the host has booted');
+  } else if (powerState === 1 || powerState === 3) {
+    await wireNics(host, spec);
+  }
+}

@@ -1,0 +1,76 @@
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isUuid, notFound } from '@virga/core';
+import type { BuildSpec } from '@virga/contracts';
+
+/** What the cloud wants of a guest on this host; after the host has booted, this is brought about again. */
+export type DesiredPower = 'running' | 'stopped' | 'paused' | 'suspended';
+
+/** Directories `<instance id>/` with all that belongs to an instance; removing one removes the instance's disks. */
+export class InstanceStore {
+  constructor(private readonly root: string) {}
+
+  async prepare(): Promise<void> {
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
+  }
+
+  dir(instanceId: string): string {
+    // Ids come over the bus: one that is no UUID must not become a path.
+    if (!isUuid(instanceId)) throw notFound(`Instance ${String(instanceId).slice(0, 60)} could not be found.`);
+    return join(this.root, instanceId);
+  }
+
+  async create(spec: BuildSpec): Promise<string> {
+    const dir = this.dir(spec.instanceId);
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await this.write(dir, 'spec.json', spec);
+    return dir;
+  }
+
+  async spec(instanceId: string): Promise<BuildSpec> {
+    const found = await this.read<BuildSpec>(instanceId, 'spec.json');
+    if (!found) throw notFound(`Instance ${instanceId} could not be found.`);
+    return found;
+  }
+
+  async desired(instanceId: string): Promise<DesiredPower | undefined> {
+    return (await this.read<{ power: DesiredPower }>(instanceId, 'desired.json'))?.power;
+  }
+
+  async setDesired(instanceId: string, power: DesiredPower): Promise<void> {
+    await this.write(this.dir(instanceId), 'desired.json', { power });
+  }
+
+  async saveDocuments(instanceId: string, documents: Record<string, string>): Promise<void> {
+    await this.write(this.dir(instanceId), 'metadata.json', documents);
+  }
+
+  /** Metadata documents as last fetched: path to base64. */
+  async documents(instanceId: string): Promise<Record<string, string> | undefined> {
+    return this.read(instanceId, 'metadata.json');
+  }
+
+  async list(): Promise<string[]> {
+    return (await readdir(this.root)).filter(isUuid);
+  }
+
+  async remove(instanceId: string): Promise<void> {
+    await rm(this.dir(instanceId), { recursive: true, force: true });
+  }
+
+  private async read<T>(instanceId: string, file: string): Promise<T | undefined> {
+    try {
+      return JSON.parse(await readFile(join(this.dir(instanceId), file), 'utf8')) as T;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** User data may be secret: 0600, and whole or not at all. */
+  private async write(dir: string, file: string, content: unknown): Promise<void> {
+    const path = join(dir, file);
+    await writeFile(`${path}.part`, JSON.stringify(content), { mode: 0o600 });
+    await rename(`${path}.part`, path);
+  }
+}

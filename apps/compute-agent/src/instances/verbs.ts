@@ -1,0 +1,18 @@
+import type { VerbTable } from '../commands/command-runner';
+import { build } from './build';
+import { destroy } from './destroy';
+import type { InstanceHost } from './instance-host';
+import { pause, reboot, resume, start, stop, suspend, unpause } from './power';
+
+/** The table of contents of this host: every verb and the file that does it. */
+export const verbTable = (host: InstanceHost): VerbTable => ({
+  build: (_id, spec, signal) => build(host, spec, signal),
+  destroy: (id) => destroy(host, id),
+  start: (id, _args, signal) => start(host, id, signal),
+  stop: (id, args) => stop(host, id, args),
+  reboot: (id, args, signal) => reboot(host, id, args, signal),
+  pause: (id) => pause(host, id),
+  unpause: (id) => unpause(host, id),
+  suspend: (id) => suspend(host, id),
+  resume: (id, _args, signal) => resume(host, id, signal),
+});

@@ -1,0 +1,116 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
+import { errorMessage, systemClock } from '@virga/core';
+import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
+import { RabbitBus, agentUser } from '@virga/rpc';
+import { runService } from '@virga/service';
+import { agentHandlers } from './agent.handlers';
+import { CommandRunner } from './commands/command-runner';
+import { ReportSender } from './commands/report-sender';
+import { readConfig } from './config';
+import { boundConsoleLog } from './consoles/console-log';
+import { ImageCache } from './disks/image-cache';
+import { Heartbeat } from './hosts/heartbeat';
+import { markBoot, recoverGuests } from './hosts/recover-guests';
+import { CONSOLE_LOG } from './instances/guest-parts';
+import type { InstanceHost } from './instances/instance-host';
+import { InstanceStore } from './instances/instance-store';
+import { verbTable } from './instances/verbs';
+import { Journal } from './journal/journal';
+import { GuestMetadata } from './metadata/guest-metadata';
+import { MetadataNetworks } from './metadata/metadata-networks';
+import { MetadataServer } from './metadata/metadata-server';
+import { LibvirtDriver } from './virt/libvirt/libvirt-driver';
+
+const config = readConfig();
+const hostId = config.VIRGA_AGENT_HOST_ID;
+const CONSOLE_CHECK_MS = 5000;
+const CACHE_SWEEP_MS = 3_600_000;
+const CACHE_IDLE_MS = 24 * 3_600_000;
+
+void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+  const stateDir = config.VIRGA_AGENT_STATE_DIR;
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const store = new InstanceStore(join(stateDir, 'instances'));
+  await store.prepare();
+  const hostBooted = await markBoot(config.VIRGA_AGENT_RUN_DIR);
+  const journal = await Journal.open(join(stateDir, 'journal'));
+  onStop('journal', () => journal.close());
+
+  const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, sender: agentUser(hostId), logger });
+  onStop('bus', () => bus.close());
+  const gateway = bus.client(agentGatewayContract);
+  const driver = new LibvirtDriver({
+    socketPath: config.VIRGA_AGENT_LIBVIRT_SOCKET, virtType: config.VIRGA_AGENT_VIRT_TYPE, machine: config.VIRGA_AGENT_MACHINE,
+    cpuModel: config.VIRGA_AGENT_CPU_MODEL, checksumOffload: config.VIRGA_AGENT_CHECKSUM_OFFLOAD, logger,
+  });
+  onStop('libvirt', () => driver.close());
+  const ovs = new OvsdbClient(openVSwitch, { remotes: [config.VIRGA_AGENT_OVSDB] });
+  await ovs.connect();
+  onStop('ovsdb', () => ovs.close());
+
+  const images = new ImageCache(join(stateDir, 'base'), (imageId) => gateway.imageTicket({ hostId, imageId }), logger);
+  await images.prepare();
+  const metadataSocket = join(config.VIRGA_AGENT_RUN_DIR, 'metadata.sock');
+  const metadataNetworks = new MetadataNetworks(ovs, join(config.VIRGA_AGENT_RUN_DIR, 'metadata'), metadataSocket, config.VIRGA_AGENT_CHECKSUM_OFFLOAD, logger);
+  onStop('metadata networks', () => metadataNetworks.close());
+  const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
+  const host: InstanceHost = { config, driver, store, images, ovs, metadataNetworks, fetchDocuments };
+  const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);
+  await metadata.listen(metadataSocket);
+  onStop('metadata service', () => metadata.close());
+
+  const reports = new ReportSender((report) => gateway.report(report), journal, logger);
+  const runner = new CommandRunner(hostId, journal, verbTable(host), (report) => reports.deliver(report), logger);
+  onStop('reports', () => reports.stop());
+
+  // Larger than any sequence of an earlier life of this agent.
+  let sequence = Date.now() * 1000;
+  const nextSequence = () => ++sequence;
+  const heartbeat = new Heartbeat(config, driver, gateway, nextSequence, logger);
+  onStop('heartbeat', () => heartbeat.stop());
+  driver.onResync(() => heartbeat.hurry());
+  driver.onPowerChange((instanceId, powerState, reason) => {
+    if (runner.isBusy(instanceId)) return;
+    logger.info({ instanceId, powerState, reason }, 'guest changed its power state by itself');
+    const desired = powerState === 1 ? 'running' : powerState === 3 ? 'paused' : 'stopped';
+    store.setDesired(instanceId, desired).catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'no such instance here'));
+    // A lost event is healed by the next heartbeat, which carries every power state.
+    gateway.instanceEvent({ hostId, instanceId, powerState, reason, sequence: nextSequence() }).catch((error: unknown) => {
+      logger.warn({ instanceId, reason: errorMessage(error) }, 'power change not delivered');
+      heartbeat.hurry();
+    });
+  });
+
+  runner.recover();
+  await recoverGuests(host, hostBooted, (instanceId) => runner.isBusy(instanceId), logger);
+  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner), { hostId, concurrency: 32 });
+  onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });
+  heartbeat.start();
+
+  const chores = new AbortController();
+  onStop('chores', () => chores.abort(new Error('stopping')));
+  const every = async (ms: number, chore: () => Promise<void>) => {
+    while (!chores.signal.aborted) {
+      await systemClock.sleep(ms, chores.signal).catch(() => undefined);
+      if (!chores.signal.aborted) await chore().catch((error: unknown) => logger.warn({ err: error }, 'chore failed'));
+    }
+  };
+  void every(CONSOLE_CHECK_MS, async () => {
+    for (const instanceId of await store.list()) await boundConsoleLog(join(store.dir(instanceId), CONSOLE_LOG), config.VIRGA_AGENT_CONSOLE_LOG_BYTES);
+  });
+  void every(CACHE_SWEEP_MS, async () => {
+    const inUse = new Set<string>();
+    for (const instanceId of await store.list()) {
+      const spec = await store.spec(instanceId);
+      for (const image of [spec.image, spec.kernelImage, spec.ramdiskImage]) if (image) inUse.add((await images.ensure(image)).path);
+    }
+    const removed = await images.sweep(inUse, CACHE_IDLE_MS);
+    if (removed.length > 0) logger.info({ removed }, 'idle images removed from the cache');
+  });
+
+  admin.addCheck('broker', () => bus.connected);
+  admin.addCheck('libvirt', () => driver.ready);
+  admin.addCheck('control plane', () => heartbeat.lastAnswered > 0);
+});

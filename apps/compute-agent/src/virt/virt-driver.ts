@@ -1,0 +1,50 @@
+import type { BuildSpec, POWER_STATE } from '@virga/contracts';
+
+export type PowerState = (typeof POWER_STATE)[keyof typeof POWER_STATE];
+
+/** Files and devices that are ready for the guest when its machine is defined. */
+export interface GuestParts {
+  rootDisk: { path: string; backing: { path: string; format: 'qcow2' | 'raw' } };
+  ephemeralDisks: string[];
+  swapDisk?: string;
+  configDrive?: string;
+  kernel?: { path: string; commandLine: string };
+  ramdisk?: { path: string };
+  nics: { portId: string; tap: string; macAddress: string; mtu: number }[];
+  consoleLog: string;
+  /** Sockets of the serial line and of the screen, in the instance's own directory. */
+  serialSocket: string;
+  vncSocket: string;
+}
+
+/** A machine's life. Every verb is idempotent: what is so already is success. */
+export interface LifecycleDriver {
+  define(spec: BuildSpec, parts: GuestParts): Promise<void>;
+  /** Also continues a suspended one. */
+  start(instanceId: string): Promise<void>;
+  /** Asks by ACPI, waits, then cuts the power. */
+  stop(instanceId: string, timeoutSeconds: number): Promise<void>;
+  powerOff(instanceId: string): Promise<void>;
+  pause(instanceId: string): Promise<void>;
+  unpause(instanceId: string): Promise<void>;
+  /** Memory to disk, then off. */
+  suspend(instanceId: string): Promise<void>;
+  /** The machine and all that the hypervisor keeps of it; a missing one is success. */
+  remove(instanceId: string): Promise<void>;
+  /** noState when there is no such machine. */
+  powerState(instanceId: string): Promise<PowerState>;
+  list(): Promise<{ instanceId: string; powerState: PowerState }[]>;
+}
+
+export interface HostDriver {
+  facts(): Promise<{ hypervisorType: string; hypervisorVersion: number; vcpus: number; memoryMb: number; cpuInfo: string }>;
+  diagnostics(instanceId: string): Promise<Record<string, unknown>>;
+  /** Called when a machine changed its power state by itself. */
+  onPowerChange(listener: (instanceId: string, powerState: PowerState, reason: string) => void): void;
+  /** Called when events may have been missed. */
+  onResync(listener: () => void): void;
+  readonly ready: boolean;
+  close(): Promise<void>;
+}
+
+export type VirtDriver = LifecycleDriver & HostDriver;
