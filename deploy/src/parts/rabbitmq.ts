@@ -87,7 +87,7 @@ function config(site: Site): string {
     'vm_memory_high_watermark.absolute = 384MB',
     'disk_free_limit.absolute = 100MB',
     'heartbeat = 10',
-    'log.console = true', 'log.console.level = warning', 'log.file = false',
+    'log.connection.level = error', 'log.console = true', 'log.console.level = warning', 'log.file = false',
     '',
   ].join('\n');
 }
