@@ -80,10 +80,9 @@ export class LibvirtStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    if (this.phase !== 'open') return done();
-    this.phase = 'finishing';
+    if (this.phase === 'closed' || this.phase === 'aborting') return done();
     this.finished = done;
-    this.transport.sendStream(MessageStatus.OK, undefined);
+    this.finish();
     this.release();
   }
 
@@ -100,11 +99,19 @@ export class LibvirtStream extends Duplex {
     if (this.destroyed || this.ended) return;
     if (data.length === 0) {
       this.ended = true;
+      // At once: whoever reads to the end may destroy the stream before 'end' has been worked off, which would abort.
+      this.finish();
       this.push(null);
       this.end();
     } else if (!this.push(data)) {
       this.full();
     }
+  }
+
+  private finish(): void {
+    if (this.phase !== 'open') return;
+    this.phase = 'finishing';
+    this.transport.sendStream(MessageStatus.OK, undefined);
   }
 
   private full(): void {
