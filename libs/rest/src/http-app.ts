@@ -112,6 +112,7 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
     setRequestState(request, state);
     reply.header('X-Openstack-Request-Id', state.requestId);
     if (service === 'compute') reply.header('X-Compute-Request-Id', state.requestId);
+    if (service === 'identity') reply.header('Vary', 'X-Auth-Token');
     for (const name of Object.keys(request.raw.headers)) if (IDENTITY_HEADER.test(name)) delete request.raw.headers[name];
     const token = request.headers['x-auth-token'];
     const versioned = microversions && !options.isUnversioned?.(pathOf(request.url));
