@@ -1,4 +1,4 @@
-/** Two projects: `unit` needs nothing but Node; `story` starts real services (MariaDB, RabbitMQ, libvirtd, OVSDB). */
+/** `unit` needs nothing but Node; `story` starts real services (MariaDB, RabbitMQ, libvirtd, OVSDB); `e2e` drives a whole cloud that e2e/run.sh has started. */
 const { readFileSync } = require('node:fs');
 const { compilerOptions } = JSON.parse(readFileSync(`${__dirname}/tsconfig.base.json`, 'utf8'));
 const moduleNameMapper = Object.fromEntries(
@@ -19,5 +19,6 @@ module.exports = {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,deploy,tools}/**/*.spec.ts'] },
     { ...common, displayName: 'story', testMatch: ['<rootDir>/{apps,libs,deploy}/**/*.story.ts'], setupFilesAfterEnv: ['<rootDir>/tools/jest-story-setup.js'] },
+    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e.ts'], setupFilesAfterEnv: ['<rootDir>/e2e/jest-setup.js'] },
   ],
 };

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Starts a cloud of its own on this machine, drives it as a user would (stock client, real guests), takes it down and
+# looks for what it left behind. Usage: e2e/run.sh [jest options]. E2E_KEEP=1 leaves the cloud running.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e}
+options=(--state "$VIRGA_E2E_STATE")
+
+./virga destroy --yes "${options[@]}" >/dev/null 2>&1
+if ! ./virga up "${options[@]}" --name vge --port-offset 500; then
+  ./virga logs "${options[@]}" | tail -n 200
+  ./virga destroy --yes "${options[@]}"
+  exit 1
+fi
+npx jest --selectProjects e2e --runInBand "$@"
+code=$?
+if [[ $code -ne 0 ]]; then
+  mkdir -p tmp && cp -r "$VIRGA_E2E_STATE/log" "tmp/e2e-log-$(date +%s)" 2>/dev/null
+fi
+[[ ${E2E_KEEP:-} == 1 ]] || ./virga destroy --yes "${options[@]}" || code=1
+exit $code
