@@ -1,5 +1,5 @@
 /**
- * Bundles every process entry (apps/<app>/src/main*.ts and deploy's command) into dist/, one file each.
+ * Bundles every process entry (apps/<app>/src/main*.ts, deploy's command and the benchmarks) into dist/, one file each.
  * `node tools/build.mjs [app...]` builds only the named apps.
  */
 import { build } from 'esbuild';
@@ -24,6 +24,11 @@ for (const app of apps) {
 if (wanted.length === 0 || wanted.includes('deploy')) {
   const command = join(root, 'deploy/src/main.ts');
   if (existsSync(command)) entryPoints['deploy/main'] = command;
+}
+if (wanted.length === 0 || wanted.includes('bench')) {
+  for (const file of readdirSync(join(root, 'bench')).filter((name) => name.endsWith('.ts'))) {
+    entryPoints[`bench/${file.replace(/\.ts$/, '')}`] = join(root, 'bench', file);
+  }
 }
 
 await build({
