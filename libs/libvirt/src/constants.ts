@@ -5,7 +5,7 @@ export const DEFAULT_SOCKET_PATH = '/var/run/libvirt/libvirt-sock';
 /** `LibvirtError.code`. */
 export const ErrorCode = {
   INTERNAL_ERROR: 1, NO_SUPPORT: 3, NO_CONNECT: 5, INVALID_CONN: 6, INVALID_DOMAIN: 7, INVALID_ARG: 8, OPERATION_FAILED: 9,
-  XML_ERROR: 27, DOM_EXIST: 28, OPERATION_DENIED: 29, OPEN_FAILED: 30, XML_DETAIL: 35, SYSTEM_ERROR: 38,
+  OS_TYPE: 16, NO_NAME: 21, NO_OS: 22, XML_ERROR: 27, DOM_EXIST: 28, OPERATION_DENIED: 29, OPEN_FAILED: 30, XML_DETAIL: 35, SYSTEM_ERROR: 38,
   /** Also: the daemon does not know the procedure, or could not decode its arguments. */
   RPC: 39,
   NO_DOMAIN: 42, NO_NETWORK: 43, AUTH_FAILED: 45, NO_STORAGE_POOL: 49, NO_STORAGE_VOL: 50, OPERATION_INVALID: 55,

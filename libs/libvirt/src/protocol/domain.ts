@@ -40,7 +40,7 @@ export const domainCalls = {
 
   domainGetState: call(212, { dom, flags }, { state: int, reason: int }),
   /** Memory in KiB, `cpuTime` in nanoseconds. */
-  domainGetInfo: call(16, { dom }, { state: int, maxMem: uhyper, memory: uhyper, vcpus: int, cpuTime: uhyper }),
+  domainGetInfo: call(16, { dom }, { state: uint, maxMem: uhyper, memory: uhyper, vcpus: uint, cpuTime: uhyper }),
   domainGetControlInfo: call(229, { dom, flags }, { state: uint, details: uint, stateTime: uhyper }),
   domainGetMessages: call(426, { dom, flags }, { messages: list(string, LIMIT.manyParams) }),
   domainSetMetadata: call(

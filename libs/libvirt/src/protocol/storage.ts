@@ -20,7 +20,7 @@ export const storageCalls = {
   storagePoolRefresh: call(83, { pool, flags }),
   storagePoolGetXmlDesc: call(88, { pool, flags }, { xml: string }),
   /** Bytes. */
-  storagePoolGetInfo: call(87, { pool }, { state: int, capacity: uhyper, allocation: uhyper, available: uhyper }),
+  storagePoolGetInfo: call(87, { pool }, { state: uint, capacity: uhyper, allocation: uhyper, available: uhyper }),
   storagePoolListAllVolumes: call(282, { pool, needResults, flags }, { volumes: list(vol, LIMIT.objects), count: uint }),
   storageVolCreateXml: call(93, { pool, xml: string, flags }, { vol }),
   storageVolDelete: call(94, { vol, flags }),
