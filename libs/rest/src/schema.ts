@@ -4,6 +4,9 @@ import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { isUuid, isUuidLike } from '@virga/core';
 import { pythonRepr, type InputFault } from './faults';
 
+const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+const isWellFormed = (value: string): boolean => !LONE_SURROGATE.test(value);
+
 /** Formats that schemas may name. */
 const FORMATS: Record<string, (value: string) => boolean> = {
   uuid: isUuid,
@@ -14,6 +17,8 @@ const FORMATS: Record<string, (value: string) => boolean> = {
   mac: (value) => /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value),
   uri: (value) => URL.canParse(value),
   'date-time': (value) => !Number.isNaN(Date.parse(value)),
+  // Well-formed and without NUL: what a name may be made of.
+  text: (value) => !value.includes('\u0000') && isWellFormed(value),
   base64: (value) => /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(value),
 };
 for (const [name, check] of Object.entries(FORMATS)) FormatRegistry.Set(name, check);
