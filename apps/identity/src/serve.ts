@@ -25,6 +25,8 @@ export interface ServeOptions {
 export interface RunningIdentity {
   app: NestFastifyApplication;
   keys: SigningKeys;
+  /** Reads keys and revocations again, as happens from time to time anyway. */
+  refresh(): Promise<void>;
   /** Finishes requests in work, then the rest. */
   stop(): Promise<void>;
 }
@@ -50,7 +52,7 @@ export async function serveIdentity({ db, bus, logger, settings, sealKey, public
   bus.onReconnect(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'revocations not refreshed')); });
   await refresh();
   const served: Served = await bus.serve(identityContract, {
-    signingKeys: async () => { await keys.refresh(); return { keys: keys.publicKeys }; },
+    signingKeys: async () => { await refresh(); return { keys: keys.publicKeys }; },
     revocations: async () => ({ revocations: await revoker.list() }),
   });
   relay.start();
@@ -67,6 +69,7 @@ export async function serveIdentity({ db, bus, logger, settings, sealKey, public
   return {
     app,
     keys,
+    refresh,
     stop: async () => {
       clearInterval(timer);
       await app.close();
