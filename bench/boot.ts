@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   const { id: flavorId } = await cloud.json<{ id: string }>('flavor', 'show', 'm1.tiny');
   const { parts } = JSON.parse((await cloud.virga('status', '--json')).stdout) as { parts: { name: string; pid: number }[] };
   const libvirtdPid = parts.find(({ name }) => name.endsWith('-libvirtd'))!.pid;
-  const libvirt = await LibvirtConnection.open({ path: `/proc/${libvirtdPid}/root/run/libvirt/libvirt-sock` });
+  const libvirt = await LibvirtConnection.open({ uri: 'qemu:///system', socketPath: `/proc/${libvirtdPid}/root/run/libvirt/libvirt-sock` });
 
   const virga: number[] = [];
   const raw: number[] = [];
