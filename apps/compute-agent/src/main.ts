@@ -41,9 +41,10 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, sender: agentUser(hostId), logger });
   onStop('bus', () => bus.close());
   const gateway = bus.client(agentGatewayContract);
-  const driver = new LibvirtDriver({
-    socketPath: config.VIRGA_AGENT_LIBVIRT_SOCKET, virtType: config.VIRGA_AGENT_VIRT_TYPE, machine: config.VIRGA_AGENT_MACHINE,
-    cpuModel: config.VIRGA_AGENT_CPU_MODEL, checksumOffload: config.VIRGA_AGENT_CHECKSUM_OFFLOAD, logger,
+  const driver = new LibvirtDriver(config.VIRGA_AGENT_LIBVIRT_SOCKET, {
+    virtType: config.VIRGA_AGENT_VIRT_TYPE, machine: config.VIRGA_AGENT_MACHINE, cpuModel: config.VIRGA_AGENT_CPU_MODEL,
+    checksumOffload: config.VIRGA_AGENT_CHECKSUM_OFFLOAD,
+    onTrouble: (error) => logger.warn({ reason: error.message }, 'libvirt trouble'),
   });
   onStop('libvirt', () => driver.close());
   const ovs = new OvsdbClient(openVSwitch, { remotes: [config.VIRGA_AGENT_OVSDB] });
