@@ -88,6 +88,23 @@ describe('a daemon that comes late or goes', () => {
     await expect(call).resolves.toEqual({ uri: 'u' });
   });
 
+  it('lets jobs and streams wait for it, too', async () => {
+    server.handle('domainManagedSave', () => ({}));
+    server.handle('domainOpenConsole', () => ({}));
+    await server.kill();
+    start();
+    const calls = Promise.all([host.call('domainManagedSave', { dom }), host.openStream('domainOpenConsole', { dom })]);
+    await new Promise((resolve) => host.once('trouble', resolve));
+    await server.listen();
+    await expect(calls).resolves.toHaveLength(2);
+  });
+
+  it('lets jobs wait no longer than opening may take', async () => {
+    await server.kill();
+    start({ openTimeoutMs: 30 });
+    await expect(host.call('domainManagedSave', { dom })).rejects.toMatchObject({ name: 'LibvirtTimeoutError', sent: false });
+  });
+
   it('lets them wait no longer than their time, unsent', async () => {
     await server.kill();
     start();

@@ -41,6 +41,8 @@ interface HostEvents {
   domainEvent: [DomainEventName, DomainEventMap[DomainEventName]];
 }
 
+const OPEN_TIMEOUT_MS = 60_000;
+
 /**
  * Create, listen, {@link start}. Calls wait for the daemon within their time, so nothing breaks when it comes later
  * or restarts; only calls that were under way are rejected (`sent: true`).
@@ -146,6 +148,8 @@ export class LibvirtHost extends EventEmitter<HostEvents> {
 
   private async dedicated(stream = false): Promise<LibvirtConnection> {
     const { timeouts: _timeouts, events: _events, backoff: _backoff, ...options } = this.options;
+    // Waits for a daemon that is away, as the calls of the other lanes do.
+    await this.control.ready(options.openTimeoutMs ?? OPEN_TIMEOUT_MS);
     const connection = await LibvirtConnection.open({ ...options, dedicated: stream });
     this.extra.add(connection);
     connection.once('close', () => this.extra.delete(connection));
