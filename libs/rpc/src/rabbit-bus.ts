@@ -7,7 +7,7 @@ import { RabbitConsumer, type ConsumerOptions } from './rabbit-consumer';
 import { RabbitLink } from './rabbit-link';
 import { RabbitPublisher } from './rabbit-publisher';
 import {
-  AGENT_EXCHANGE, agentUser, CALL_QUEUE_OPTIONS, callQueue, castQueue, castQueueOptions, DEAD_LIMIT, DEAD_QUEUE, DIRECT_REPLY, isAgentUser, RETRY,
+  AGENT_EXCHANGE, agentUser, CALL_QUEUE_OPTIONS, callQueue, CAST_QUEUE_OPTIONS, castQueue, DEAD_LIMIT, DEAD_QUEUE, DIRECT_REPLY, isAgentUser, RETRY,
   RETRY_DELAY_MS, TOPIC_EXCHANGE,
 } from './topology';
 import { answerCall, decodeInput, decodeJson, encode, encodeReply, logFields } from './wire';
@@ -42,6 +42,7 @@ export class RabbitBus implements Bus {
   /** Cast queues that this connection has declared. */
   private readonly declared = new Map<string, Promise<void>>();
   private readonly user: string;
+  private readonly maxAttempts: number;
   private readonly isAgent: boolean;
   private connection: ChannelModel | undefined;
   private topicChannel: Channel | undefined;
@@ -62,6 +63,7 @@ export class RabbitBus implements Bus {
       throw badRequest(`The broker's URL is that of ${this.user}, not of ${options.sender}.`);
     }
     this.isAgent = isAgentUser(this.user);
+    this.maxAttempts = options.maxAttempts ?? 10;
     this.publisher = new RabbitPublisher({
       user: this.user,
       ownReplyQueue: !this.isAgent,
@@ -98,7 +100,7 @@ export class RabbitBus implements Bus {
     ));
     for (const consumer of consumers) {
       this.consumers.add(consumer);
-      if (this.connection) await consumer.open(this.connection);
+      await this.openNow(consumer);
     }
     const served: Served = {
       stop: async () => {
@@ -137,11 +139,6 @@ export class RabbitBus implements Bus {
     this.publisher.lost(unavailable('The bus was closed.'));
   }
 
-  /** Cuts the connection as a broken network would. For tests. */
-  cutConnection(): void {
-    this.link.cut();
-  }
-
   private async setup(connection: ChannelModel): Promise<void> {
     this.declared.clear();
     if (!this.isAgent) await declareTopology(connection);
@@ -155,6 +152,19 @@ export class RabbitBus implements Bus {
       for (const listener of this.reconnectListeners) listener();
     }
     this.everConnected = true;
+  }
+
+  /** Without a connection, or when it breaks under way, the consumer is opened with the next one. */
+  private async openNow(consumer: RabbitConsumer): Promise<void> {
+    const connection = this.connection;
+    if (!connection) return;
+    try {
+      await consumer.open(connection);
+    } catch (error) {
+      if (this.connection !== connection) return;
+      this.consumers.delete(consumer);
+      throw unavailable(`The message broker refused a queue: ${errorMessage(error)}`, { cause: error });
+    }
   }
 
   private lost(): void {
@@ -184,7 +194,7 @@ export class RabbitBus implements Bus {
     const exchange = this.exchangeOf(contract);
     this.counters.casts++;
     const queue = castQueue(contract, target.hostId);
-    if (!this.isAgent) await this.declareCastQueue(queue, target.hostId);
+    if (!this.isAgent) await this.declareCastQueue(queue);
     await this.publisher.publish(exchange, queue, body, { mandatory: true, persistent: true, messageId, type: method, headers: requestIdHeader() });
   }
 
@@ -194,10 +204,10 @@ export class RabbitBus implements Bus {
     return '';
   }
 
-  private declareCastQueue(queue: string, hostId: string | undefined): Promise<void> {
+  private declareCastQueue(queue: string): Promise<void> {
     let done = this.declared.get(queue);
     if (!done) {
-      done = this.declare(async (channel) => { await channel.assertQueue(queue, castQueueOptions(hostId)); });
+      done = this.declare(async (channel) => { await channel.assertQueue(queue, CAST_QUEUE_OPTIONS); });
       done.catch(() => this.declared.delete(queue));
       this.declared.set(queue, done);
     }
@@ -250,7 +260,7 @@ export class RabbitBus implements Bus {
       mayBeAbsent: this.isAgent,
       declare: async (channel) => {
         if (this.isAgent) return;
-        await channel.assertQueue(queue, castQueueOptions(options.hostId));
+        await channel.assertQueue(queue, CAST_QUEUE_OPTIONS);
         if (contract.audience === 'agents') await channel.bindQueue(queue, AGENT_EXCHANGE, queue);
       },
       handle: (message) => this.handleCast(contract, handlers, queue, message),
@@ -261,8 +271,14 @@ export class RabbitBus implements Bus {
     const attempt = attemptOf(message, queue);
     const meta = metaOf(message, attempt);
     const method = String(message.properties.type);
+    // Its server was lost. It rests first, which counts: a message that kills every server must end, too.
+    if (message.fields.redelivered && attempt < this.maxAttempts) {
+      this.counters.retried++;
+      return 'retry';
+    }
     let input: unknown;
     try {
+      if (message.fields.redelivered) throw unavailable('Each of its servers was lost while it worked on the message.');
       if (meta.sender === '') throw forbidden('The message does not say who sent it.');
       input = decodeInput(contract, method, 'cast', message.content);
     } catch (error) {
@@ -275,7 +291,7 @@ export class RabbitBus implements Bus {
     } catch (error) {
       this.options.logger.warn({ err: error, queue, method, attempt, messageId: meta.messageId }, 'message failed');
       this.counters.failed++;
-      if (attempt >= (this.options.maxAttempts ?? 10)) return this.bury(queue, message, errorMessage(error));
+      if (attempt >= this.maxAttempts) return this.bury(queue, message, errorMessage(error));
       this.counters.retried++;
       return 'retry';
     }
@@ -345,12 +361,12 @@ const requestIdHeader = (): Record<string, string> => {
   return requestId === undefined ? {} : { [REQUEST_ID]: requestId };
 };
 
-/** Which delivery of the message this is, from 1: returns from the retry queue and deliveries to servers that died. */
+/** Which delivery of the message this is, from 1; the broker counts the returns from the retry queue. */
 function attemptOf(message: ConsumeMessage, queue: string): number {
   const headers = message.properties.headers ?? {};
   const deaths = Array.isArray(headers['x-death']) ? headers['x-death'] : [];
   const rejected = deaths.filter((death) => death.queue === queue && death.reason === 'rejected').reduce((sum, death) => sum + Number(death.count), 0);
-  return 1 + rejected + (Number(headers['x-delivery-count']) || 0);
+  return 1 + rejected;
 }
 
 function metaOf(message: ConsumeMessage, attempt: number): MessageMeta {

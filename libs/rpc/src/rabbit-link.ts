@@ -48,12 +48,6 @@ export class RabbitLink {
     this.connection = undefined;
   }
 
-  /** Cuts the connection without a word, as a broken network would; it comes back by itself. For tests. */
-  cut(): void {
-    const inner = this.connection?.connection as unknown as { stream: { destroy(): void } } | undefined;
-    inner?.stream.destroy();
-  }
-
   private async connect(): Promise<void> {
     const url = new URL(this.options.url);
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS));

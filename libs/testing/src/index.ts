@@ -1,3 +1,4 @@
+export * from './fake-neighbours';
 export * from './identity';
 export * from './mariadb';
 export * from './private-server';

@@ -16,7 +16,9 @@ export interface BrokerPermissions {
 export interface TestRabbit {
   /** `amqp://user:password@127.0.0.1:port/` of a user made here; without a name the one who may do everything. */
   url(user?: string): string;
-  /** Adds users (or changes their permissions) in one go, about 2 s; the default is everything. Returns the first one's URL. */
+  /** Adds users, name to permissions, in one go (about 2 s, however many). */
+  addUsers(users: Record<string, BrokerPermissions>): Promise<void>;
+  /** Adds one user, who may do everything unless said otherwise; returns its URL. */
   addUser(name: string, permissions?: BrokerPermissions): Promise<string>;
   /** Runs an Erlang expression in the broker and returns what it prints. */
   evaluate(expression: string): Promise<string>;
@@ -30,7 +32,8 @@ export interface OwnRabbit extends TestRabbit, Pick<PrivateServer, 'kill' | 'sta
 
 interface Reach { dir: string; port: number; epmdPort: number; node: string; password: string }
 
-const EVERYTHING: BrokerPermissions = { configure: '.*', write: '.*', read: '.*' };
+/** Every right, as services have. */
+export const EVERYTHING: BrokerPermissions = { configure: '.*', write: '.*', read: '.*' };
 const run = promisify(execFile);
 
 /** Not the wrapper of /usr/sbin: that one switches the user and the paths. */
@@ -124,21 +127,27 @@ function reachable(reach: Reach): Omit<TestRabbit, 'stop'> {
   };
   const url = (user = 'everything'): string => `amqp://${encodeURIComponent(user)}:${reach.password}@127.0.0.1:${reach.port}/`;
   const text = (value: string): string => `<<${JSON.stringify(value)}>>`;
-  return {
-    port: reach.port,
-    url,
-    evaluate,
-    addUser: async (name, permissions = EVERYTHING) => {
+  const addUsers = async (users: Record<string, BrokerPermissions>): Promise<void> => {
+    const by = text('test');
+    const steps = Object.entries(users).flatMap(([name, permissions]) => {
       const user = text(name);
-      const by = text('test');
-      await evaluate([
+      return [
         `_ = (catch rabbit_auth_backend_internal:delete_user(${user}, ${by}))`,
         `ok = rabbit_auth_backend_internal:add_user(${user}, ${text(reach.password)}, ${by})`,
         `ok = rabbit_auth_backend_internal:set_permissions(${user}, <<"/">>, ${text(permissions.configure)}, ${text(permissions.write)}, ${text(permissions.read)}, ${by})`,
         ...(permissions.topics ?? []).map((topic) =>
           `ok = rabbit_auth_backend_internal:set_topic_permissions(${user}, <<"/">>, ${text(topic.exchange)}, ${text(topic.write)}, ${text(topic.read)}, ${by})`),
-        'ok.',
-      ].join(', '));
+      ];
+    });
+    await evaluate(`${[...steps, 'ok'].join(', ')}.`);
+  };
+  return {
+    port: reach.port,
+    url,
+    evaluate,
+    addUsers,
+    addUser: async (name, permissions = EVERYTHING) => {
+      await addUsers({ [name]: permissions });
       return url(name);
     },
   };

@@ -1,0 +1,290 @@
+import {
+  agentGatewayContract, hostAgentContract, imageContract, networkContract, placementContract,
+  type FilterResult, type HostCommand, type HostFacts, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
+} from '@virga/contracts';
+import { CloudError, conflict, newUuid, notFound } from '@virga/core';
+import type { Client, MemoryBroker, MemoryBus } from '@virga/rpc';
+
+/** A scheduler in miniature: first host with room, exact books, the same refusals. */
+export class FakePlacement {
+  readonly hosts = new Map<string, { hostId: string; hostname: string; enabled: boolean; inventory: Resources }>();
+  readonly claims = new Map<string, { hostId: string; resources: Resources }>();
+  /** Every call in order, for tests that count. */
+  readonly log: string[] = [];
+
+  addHost(hostname: string, inventory: Resources = { vcpus: 64, memoryMb: 65_536, diskGb: 1000 }): string {
+    const hostId = newUuid();
+    this.hosts.set(hostId, { hostId, hostname, enabled: true, inventory });
+    return hostId;
+  }
+
+  usedOn(hostId: string): Resources {
+    const used = { vcpus: 0, memoryMb: 0, diskGb: 0 };
+    for (const claim of this.claims.values()) {
+      if (claim.hostId !== hostId) continue;
+      used.vcpus += claim.resources.vcpus; used.memoryMb += claim.resources.memoryMb; used.diskGb += claim.resources.diskGb;
+    }
+    return used;
+  }
+
+  claim(request: PlacementRequest): { hostId: string; hostname: string } {
+    this.log.push(`claim ${request.consumerId}`);
+    const held = this.claims.get(request.consumerId);
+    if (held) return { hostId: held.hostId, hostname: this.hosts.get(held.hostId)!.hostname };
+    const filters: FilterResult[] = [];
+    let left = [...this.hosts.values()];
+    const filter = (name: string, reason: string, keep: (host: (typeof left)[number]) => boolean) => {
+      const before = left.length;
+      left = left.filter(keep);
+      filters.push({ filter: name, before, removed: before - left.length, reason });
+    };
+    filter('ComputeFilter', 'disabled', ({ enabled }) => enabled);
+    filter('ExcludedHosts', 'they have failed before', ({ hostId }) => !(request.excludeHostIds ?? []).includes(hostId));
+    filter('RequestedHost', `not ${request.requestedHost}`, ({ hostId, hostname }) => request.requestedHost === undefined || [hostId, hostname].includes(request.requestedHost));
+    filter('RamFilter', `${request.resources.memoryMb} MB asked for`, ({ hostId, inventory }) => this.usedOn(hostId).memoryMb + request.resources.memoryMb <= inventory.memoryMb);
+    const [chosen] = left;
+    if (!chosen) throw conflict('No valid host was found.', { type: 'NoValidHost', details: { filters } });
+    this.claims.set(request.consumerId, { hostId: chosen.hostId, resources: request.resources });
+    return { hostId: chosen.hostId, hostname: chosen.hostname };
+  }
+
+  async serve(bus: MemoryBus): Promise<void> {
+    await bus.serve(placementContract, {
+      claim: async (request) => this.claim(request),
+      release: async ({ consumerId }) => { this.log.push(`release ${consumerId}`); return { released: this.claims.delete(consumerId) }; },
+      reportHost: async ({ hostId, hostname, enabled, inventory }) => { this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
+      setHostEnabled: async ({ hostId, enabled }) => { const host = this.hosts.get(hostId); if (host) host.enabled = enabled; return {}; },
+      removeHost: async ({ hostId }) => { this.hosts.delete(hostId); return {}; },
+      hosts: async () => ({
+        hosts: [...this.hosts.values()].map((host) => ({ ...host, availabilityZone: 'nova', alive: true, used: this.usedOn(host.hostId) })),
+      }),
+      allocations: async ({ hostId }) => ({
+        allocations: [...this.claims].filter(([, claim]) => hostId === undefined || claim.hostId === hostId).map(([consumerId, claim]) => ({ consumerId, ...claim })),
+      }),
+    });
+  }
+}
+
+export interface FakeNetworkSpec { id: string; name: string; projectId?: string; cidrPrefix: string }
+
+/** Networks with a /24 each, ports in memory, neutron's refusals. */
+export class FakeNetwork {
+  readonly networks = new Map<string, FakeNetworkSpec>();
+  readonly ports = new Map<string, InstancePort & { instanceId: string | null; projectId: string; hostId?: string }>();
+  readonly securityGroups = new Map<string, string>([['default', newUuid()]]);
+  private next = 10;
+
+  addNetwork(name: string, projectId?: string): string {
+    const id = newUuid();
+    this.networks.set(id, { id, name, ...(projectId !== undefined && { projectId }), cidrPrefix: `10.${this.networks.size + 10}.0` });
+    return id;
+  }
+
+  /** A port as a user makes it. */
+  addPort(networkId: string, projectId: string, ipAddress?: string): string {
+    return this.makePort(this.networks.get(networkId)!, projectId, null, ipAddress, false).portId;
+  }
+
+  private makePort(network: FakeNetworkSpec, projectId: string, instanceId: string | null, ipAddress: string | undefined, owned: boolean) {
+    const address = ipAddress ?? `${network.cidrPrefix}.${this.next++}`;
+    const port = {
+      portId: newUuid(), networkId: network.id, networkName: network.name, macAddress: `fa:16:3e:00:00:${(this.ports.size + 16).toString(16).slice(-2)}`, mtu: 1442,
+      fixedIps: [{
+        ipAddress: address, subnetId: newUuid(), cidr: `${network.cidrPrefix}.0/24`, version: 4 as const, gatewayIp: `${network.cidrPrefix}.1`, dnsNameservers: ['9.9.9.9'],
+        hostRoutes: [], dhcp: true,
+      }],
+      ownedByInstance: owned, status: 'DOWN', instanceId, projectId,
+    };
+    this.ports.set(port.portId, port);
+    return port;
+  }
+
+  private visible(projectId: string | null): FakeNetworkSpec[] {
+    return [...this.networks.values()].filter((network) => network.projectId === undefined || network.projectId === projectId);
+  }
+
+  portsOf(instanceId: string): InstancePort[] {
+    return [...this.ports.values()].filter((port) => port.instanceId === instanceId);
+  }
+
+  private resolve(projectId: string | null, requested: 'auto' | RequestedNetwork[], count: number): RequestedNetwork[] {
+    if (requested === 'auto') {
+      const visible = this.visible(projectId);
+      if (visible.length > 1) throw conflict('Multiple possible networks found, use a Network ID to be more specific.', { type: 'NetworkAmbiguous' });
+      return visible.map(({ id }) => ({ networkId: id }));
+    }
+    for (const { networkId, portId, fixedIp } of requested) {
+      if (networkId !== undefined && !this.visible(projectId).some(({ id }) => id === networkId)) throw notFound(`Network ${networkId} could not be found.`, { type: 'NetworkNotFound' });
+      if (fixedIp !== undefined && [...this.ports.values()].some((port) => port.fixedIps.some(({ ipAddress }) => ipAddress === fixedIp))) {
+        throw conflict(`IP address ${fixedIp} already allocated in subnet`, { type: 'IpAddressInUse' });
+      }
+      if (portId !== undefined) {
+        const port = this.ports.get(portId);
+        if (!port || port.projectId !== projectId) throw notFound(`Port ${portId} could not be found.`, { type: 'PortNotFound' });
+        if (port.instanceId !== null) throw conflict(`Port ${portId} is still in use.`, { type: 'PortInUse' });
+      }
+      if (count > 1 && (portId !== undefined || fixedIp !== undefined)) throw new CloudError('badRequest', 'A port or a fixed IP forbids more than one instance.', { type: 'InvalidFixedIpAndMaxCountRequest' });
+    }
+    return requested;
+  }
+
+  async serve(bus: MemoryBus): Promise<void> {
+    const bound = (instanceId: string) => ({ ports: this.portsOf(instanceId).map((port) => strip(port)) });
+    await bus.serve(networkContract, {
+      resolveRequested: async ({ actor, requested, securityGroups, count }) => ({
+        networks: this.resolve(actor.projectId, requested, count),
+        securityGroupIds: securityGroups.map((name) => {
+          const id = this.securityGroups.get(name);
+          if (id === undefined) throw notFound(`Security group ${name} not found for project ${actor.projectId}.`, { type: 'SecurityGroupNotFound' });
+          return id;
+        }),
+        newPorts: 0,
+      }),
+      allocatePorts: async ({ actor, instanceId, networks }) => {
+        if (this.portsOf(instanceId).length === 0) {
+          for (const { networkId, portId, fixedIp } of networks) {
+            if (portId !== undefined) this.ports.get(portId)!.instanceId = instanceId;
+            else this.makePort(this.networks.get(networkId!)!, actor.projectId!, instanceId, fixedIp, true);
+          }
+        }
+        return bound(instanceId);
+      },
+      bindPorts: async ({ instanceId, hostId }) => {
+        for (const port of this.ports.values()) if (port.instanceId === instanceId) port.hostId = hostId;
+        return bound(instanceId);
+      },
+      releasePorts: async ({ instanceId }) => {
+        for (const [id, port] of this.ports) {
+          if (port.instanceId !== instanceId) continue;
+          if (port.ownedByInstance) this.ports.delete(id);
+          else { port.instanceId = null; delete port.hostId; }
+        }
+        return {};
+      },
+      releasePort: async ({ portId }) => { this.ports.delete(portId); return {}; },
+      instancePorts: async ({ instanceId }) => bound(instanceId),
+      instanceSecurityGroups: async ({ instanceIds }) => ({
+        groups: Object.fromEntries(instanceIds.filter((id) => this.portsOf(id).length > 0).map((id) => [id, ['default']])),
+      }),
+    });
+  }
+}
+
+function strip(port: InstancePort): InstancePort {
+  const { portId, networkId, networkName, macAddress, mtu, fixedIps, ownedByInstance, status } = port;
+  return { portId, networkId, networkName, macAddress, mtu, fixedIps, ownedByInstance, status };
+}
+
+export class FakeImages {
+  readonly images = new Map<string, ImageFacts>();
+
+  add(facts: Partial<ImageFacts> = {}): string {
+    const id = facts.id ?? newUuid();
+    this.images.set(id, {
+      id, name: 'tiny', status: 'active', diskFormat: 'qcow2', containerFormat: 'bare', sizeBytes: 1_000_000, virtualSizeBytes: 10_000_000, sha512: 'ab'.repeat(64),
+      minDisk: 0, minRam: 0, properties: {}, ...facts,
+    });
+    return id;
+  }
+
+  async serve(bus: MemoryBus): Promise<void> {
+    const find = (imageId: string) => {
+      const image = this.images.get(imageId);
+      if (!image) throw notFound(`No image found with ID ${imageId}`);
+      return image;
+    };
+    await bus.serve(imageContract, {
+      get: async ({ imageId }) => find(imageId),
+      issueDownloadTicket: async ({ imageId }) => {
+        const { sizeBytes, sha512, diskFormat } = find(imageId);
+        return { url: `http://127.0.0.1:9293/images/${imageId}`, ticket: newUuid(), expiresAt: Date.now() + 60_000, sizeBytes, sha512, diskFormat };
+      },
+    });
+  }
+}
+
+/** What a fake host does with a command: done at once, never answered, or refused with a sentence. */
+export type Behaviour = 'ok' | 'silent' | { fail: string };
+
+/** An agent with a fake hypervisor: keeps domains by power state, answers from a journal, can be told to fail or to stay silent. */
+export class FakeAgent {
+  readonly domains = new Map<string, number>();
+  readonly executed: HostCommand[] = [];
+  /** By verb; what is not named is done at once. */
+  readonly behaviour: Partial<Record<string, Behaviour>> = {};
+  console = 'booted\n';
+  private readonly gateway: Client<typeof agentGatewayContract>;
+  private readonly bus: MemoryBus;
+  private readonly journal = new Map<string, Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }>>();
+  private sequence = 0;
+
+  constructor(broker: MemoryBroker, readonly hostId: string, readonly hostname: string, readonly totals: Resources = { vcpus: 64, memoryMb: 65_536, diskGb: 1000 }) {
+    this.bus = broker.connect(`agent-${hostId}`);
+    this.gateway = this.bus.client(agentGatewayContract);
+  }
+
+  facts(): HostFacts {
+    return {
+      hostId: this.hostId, hostname: this.hostname, hypervisorType: 'fake', hypervisorVersion: 1000, hostIp: '127.0.0.1', cpuInfo: '{"arch": "x86_64"}',
+      totals: this.totals, traits: [], simulated: true,
+    };
+  }
+
+  async start(): Promise<void> {
+    await this.bus.serve(hostAgentContract, {
+      execute: async (command) => {
+        this.executed.push(command);
+        await this.report(command);
+      },
+      consoleOutput: async ({ instanceId, lines }) => {
+        if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
+        const all = this.console.split('\n');
+        return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
+      },
+      diagnostics: async () => ({ diagnostics: { state: 'running' } }),
+    }, { hostId: this.hostId });
+    await this.heartbeat();
+  }
+
+  heartbeat(): Promise<{ intervalMs: number; leaseMs: number }> {
+    return this.gateway.heartbeat({
+      facts: this.facts(), usage: { memoryMbUsed: 0, diskGbUsed: 0, runningInstances: this.domains.size, load: '0.00' },
+      instances: [...this.domains].map(([instanceId, powerState]) => ({ instanceId, powerState })), sequence: ++this.sequence,
+    });
+  }
+
+  /** The guest changes its power state by itself, and the host tells. */
+  async guestChanges(instanceId: string, powerState: number): Promise<void> {
+    this.domains.set(instanceId, powerState);
+    await this.gateway.instanceEvent({ hostId: this.hostId, instanceId, powerState, reason: 'guest', sequence: ++this.sequence });
+  }
+
+  /** Says how a command ended; again for a repeat of the message, with the same answer. */
+  async report(command: HostCommand): Promise<void> {
+    const behaviour = this.behaviour[command.verb] ?? 'ok';
+    if (behaviour === 'silent') return;
+    let outcome = this.journal.get(command.commandId);
+    if (!outcome) this.journal.set(command.commandId, (outcome = this.act(command, behaviour)));
+    await this.gateway.report({
+      hostId: this.hostId, commandId: command.commandId, operationId: command.operationId, instanceId: command.instanceId, generation: command.generation, ...(await outcome),
+    });
+  }
+
+  private async act({ verb, instanceId }: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
+    if (typeof behaviour === 'object') return { ok: false, error: { message: behaviour.fail, retryable: true } };
+    const after: Record<string, number | undefined> = { build: 1, start: 1, stop: 4, reboot: 1, pause: 3, unpause: 1, suspend: 4, resume: 1 };
+    if (verb === 'destroy') this.domains.delete(instanceId);
+    else if (verb !== 'build' && !this.domains.has(instanceId)) return { ok: false, error: { message: 'no such domain', retryable: false } };
+    else this.domains.set(instanceId, after[verb]!);
+    return { ok: true, result: { powerState: after[verb] ?? 0 } };
+  }
+
+  /** For tests of the gateway itself. */
+  get client(): Client<typeof agentGatewayContract> {
+    return this.gateway;
+  }
+
+  close(): Promise<void> {
+    return this.bus.close();
+  }
+}
