@@ -12,7 +12,8 @@ export interface Options {
   managementCidr?: string;
   externalCidr?: string;
   virtType?: 'kvm' | 'qemu';
-  only?: 'infrastructure';
+  /** Parts and tasks that `up` shall do, with what they need; everything when absent. */
+  only?: string[];
   json: boolean;
   follow: boolean;
   yes: boolean;
@@ -30,7 +31,7 @@ const VALUED: Record<string, (value: string) => Partial<Options>> = {
   '--management-cidr': (value) => ({ managementCidr: cidr('--management-cidr', value) }),
   '--external-cidr': (value) => ({ externalCidr: cidr('--external-cidr', value) }),
   '--virt-type': (value) => ({ virtType: matching('--virt-type', value, /^(kvm|qemu)$/, 'kvm or qemu') as 'kvm' | 'qemu' }),
-  '--only': (value) => ({ only: matching('--only', value, /^infrastructure$/, 'infrastructure') as 'infrastructure' }),
+  '--only': (value) => ({ only: matching('--only', value, /^[a-z0-9-]+(,[a-z0-9-]+)*$/, 'names of parts with commas between them').split(',') }),
 };
 const FLAGS: Record<string, Partial<Options>> = {
   '--json': { json: true },

@@ -1,4 +1,4 @@
-import { checkOrder, GraphFailure, runGraph, type GraphWatcher, type Task } from './task-graph';
+import { checkOrder, GraphFailure, neededFor, oneAtATime, runGraph, type GraphWatcher, type Task } from './task-graph';
 
 const silent: GraphWatcher = { started: () => undefined, ended: () => undefined, failed: () => undefined };
 const tick = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
@@ -36,5 +36,25 @@ describe('runGraph', () => {
 describe('checkOrder', () => {
   it('puts each behind all that it waits for', () => {
     expect(checkOrder([{ name: 'c', after: ['b'] }, { name: 'b', after: ['a'] }, { name: 'a', after: [] }])).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('neededFor', () => {
+  const tasks = [{ name: 'a', after: [] }, { name: 'b', after: ['a'] }, { name: 'c', after: ['b'] }, { name: 'd', after: ['a'] }];
+  it('takes what the named ones wait for, and nothing else', () => {
+    expect(neededFor(['c'], tasks).map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+    expect(() => neededFor(['x'], tasks)).toThrow('there is no x; there are: a, b, c, d');
+  });
+});
+
+describe('oneAtATime', () => {
+  it('goes on after a failure, which only its own caller sees', async () => {
+    const log: string[] = [];
+    const inTurn = oneAtATime();
+    const first = inTurn(async () => { await tick(); log.push('first'); throw new Error('broke'); });
+    const second = inTurn(async () => { log.push('second'); return 2; });
+    await expect(first).rejects.toThrow('broke');
+    await expect(second).resolves.toBe(2);
+    expect(log).toEqual(['first', 'second']);
   });
 });

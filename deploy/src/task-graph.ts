@@ -72,3 +72,27 @@ export function checkOrder(tasks: Pick<Task, 'name' | 'after'>[]): string[] {
   for (const { name } of tasks) visit(name, name);
   return order;
 }
+
+/** The named tasks and all that they wait for. Throws on an unknown name. */
+export function neededFor<T extends Pick<Task, 'name' | 'after'>>(names: string[], tasks: T[]): T[] {
+  const wanted = new Set<string>();
+  const visit = (name: string): void => {
+    if (wanted.has(name)) return;
+    const task = tasks.find((candidate) => candidate.name === name);
+    if (!task) throw new Error(`there is no ${name}; there are: ${tasks.map((candidate) => candidate.name).join(', ')}`);
+    wanted.add(name);
+    task.after.forEach(visit);
+  };
+  names.forEach(visit);
+  return tasks.filter((task) => wanted.has(task.name));
+}
+
+/** Makes functions wait for each other, in the order in which they are called. */
+export function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}

@@ -3,12 +3,13 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '../env-file';
 import { appHealth } from '../health/http-health';
+import { EXTERNAL_PHYSICAL_NETWORK } from '../seed/external-network';
 import type { SecretStore } from '../secrets';
 import type { HostPlan, Site } from '../site';
 import { hostId, inHost } from '../stages/host-namespace';
 import { asUser, SERVICE_USER } from '../system-users';
 import { databaseUrl, type Schema } from './mariadb';
-import { northboundSocket } from './ovn-central';
+import { northboundSocket, southboundSocket } from './ovn-central';
 import { virtTypeFile } from '../stages/guest-image';
 import type { Part } from './part';
 import { brokerUrl } from './rabbitmq';
@@ -39,7 +40,10 @@ const APPS: App[] = [
   { name: 'scheduler', app: 'scheduler', entry: 'main', schema: 'placement', heapMb: 256, after: ['mariadb', 'rabbitmq'] },
   {
     name: 'network', app: 'network', entry: 'main', schema: 'network', heapMb: 256, after: ['mariadb', 'rabbitmq', 'ovn-northd', 'identity'],
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.network), VIRGA_NETWORK_OVN_NB: `unix:${northboundSocket(site)}` }),
+    env: (site) => ({
+      VIRGA_LISTEN: listen(site.ports.network), VIRGA_NETWORK_OVN_NB: `unix:${northboundSocket(site)}`,
+      VIRGA_NETWORK_OVN_SB: `unix:${southboundSocket(site)}`, VIRGA_NETWORK_PHYSNETS: EXTERNAL_PHYSICAL_NETWORK,
+    }),
   },
   {
     name: 'image', app: 'image', entry: 'main', schema: 'image', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],

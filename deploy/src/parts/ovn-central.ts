@@ -10,7 +10,7 @@ import type { Part } from './part';
 const runDirectory = (site: Site): string => join(site.run, 'ovn');
 const databaseFile = (site: Site, which: 'nb' | 'sb'): string => join(site.state, 'ovn', `${which}.db`);
 export const northboundSocket = (site: Site): string => join(runDirectory(site), 'nb.sock');
-const southboundSocket = (site: Site): string => join(runDirectory(site), 'sb.sock');
+export const southboundSocket = (site: Site): string => join(runDirectory(site), 'sb.sock');
 const NAMES = { nb: 'OVN_Northbound', sb: 'OVN_Southbound' } as const;
 
 /** Log lines go to standard error, and so into the part's log. */

@@ -28,7 +28,7 @@ import { plumb } from '../stages/plumbing';
 import { installRelease } from '../stages/release';
 import { inspectCloud, renderStatus } from './status';
 import { ensureGuestUser, ensureServiceUser, SERVICE_USER, userIds } from '../system-users';
-import { runGraph, type Task } from '../task-graph';
+import { neededFor, oneAtATime, runGraph, type Task } from '../task-graph';
 
 /** Makes the cloud be there: every step looks at what is, and does what is missing. */
 export async function up(launch: Launch, options: Options): Promise<number> {
@@ -40,10 +40,9 @@ export async function up(launch: Launch, options: Options): Promise<number> {
   const secrets = new SecretStore(join(site.etc, 'secrets.json'));
   progress.say(`settings: ${site.settings.hosts} host(s), state in ${site.state}, ${serviceUser}`);
   const parts = partsOf(site, secrets);
-  const wanted = options.only === 'infrastructure' ? parts.filter((part) => part.group !== 'service' && !part.name.endsWith('-agent')) : parts;
-  const tasks = [...infrastructureTasks(site, secrets), ...(options.only ? [] : serviceTasks(site, secrets))];
+  const tasks = [...infrastructureTasks(site, secrets), ...serviceTasks(site, secrets), ...parts.map((part) => partTask(site, part))];
   try {
-    await runGraph([...tasks, ...wanted.map((part) => partTask(site, part, tasks))], progress);
+    await runGraph(options.only ? neededFor(options.only, tasks) : tasks, progress);
   } finally {
     progress.stop();
   }
@@ -106,8 +105,7 @@ const SERVICE_BEFORE: Record<string, string[]> = {
   'compute-api': ['migrate-compute-api', 'grants'],
 };
 
-function partTask(site: Site, part: Part, tasks: Task[]): Task {
-  const names = new Set(tasks.map((task) => task.name));
+function partTask(site: Site, part: Part): Task {
   const host = part.host;
   const before = [
     'release',
@@ -117,7 +115,7 @@ function partTask(site: Site, part: Part, tasks: Task[]): Task {
     ...(part.name === `${host}-ovn-controller` ? [`${host}-bridges`, 'ovn-rows'] : []),
     ...(SERVICE_BEFORE[part.name] ?? []),
     ...(part.name === `${host}-agent` ? ['virt-type'] : []),
-  ].filter((name) => name === 'release' || names.has(name));
+  ];
   return { name: part.name, after: [...part.after, ...before], work: () => ensureRunning(site, part) };
 }
 
@@ -154,10 +152,11 @@ function serviceTasks(site: Site, secrets: SecretStore): Task[] {
   const admin = (): Promise<RestClient> => (client ??= RestClient.login({
     authUrl: `${site.publicUrls.identity}/v3`, username: ACCOUNTS.admin.username, password: secrets.get(ACCOUNTS.admin.secret), project: ACCOUNTS.admin.project,
   }));
+  // Each loads a whole service for a moment of work: all at once would only be slower.
+  const inTurn = oneAtATime();
   return [
-    // One after the other: each loads a whole service for a moment of work.
-    ...MIGRATING.map(({ name, app }, at): Task => ({
-      name: `migrate-${name}`, after: [at === 0 ? 'schemas' : `migrate-${MIGRATING[at - 1]!.name}`, 'release'], work: () => migrate(site, secrets, name, app),
+    ...MIGRATING.map(({ name, app }): Task => ({
+      name: `migrate-${name}`, after: ['schemas', 'release'], work: () => inTurn(() => migrate(site, secrets, name, app)),
     })),
     { name: 'grants', after: ['migrate-network'], work: () => grantViews(site) },
     { name: 'bootstrap', after: ['migrate-identity'], work: () => bootstrapIdentity(site, secrets) },
