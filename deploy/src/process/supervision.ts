@@ -73,7 +73,7 @@ export async function ensureRunning(site: Site, part: Part): Promise<string> {
     { detached: true, stdio: 'ignore', cwd: '/', env: { ...CLEAN_ENV, HOME: '/nonexistent' } });
   supervisor.unref();
   await waitHealthy(site, part);
-  return restarted ? 'started anew with its changed description' : 'ready';
+  return restarted ? 'started anew' : 'ready';
 }
 
 function writeRunFiles(site: Site, part: Part, fingerprint: string): void {

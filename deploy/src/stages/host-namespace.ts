@@ -61,6 +61,8 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
     `ip -n $ns link set ${links.tunnel.inside} mtu ${UNDERLAY_MTU}`,
     `ip -n $ns addr add ${host.managementAddress}/24 dev ${links.management.inside}`,
     `for link in ${links.management.inside} ${links.tunnel.inside} ${links.external.inside}; do ip -n $ns link set $link up; done`,
+    // Only the switch speaks on these two.
+    `for link in ${links.tunnel.inside} ${links.external.inside}; do ip netns exec $ns sysctl -qw net.ipv6.conf.$link.disable_ipv6=1 || true; done`,
     // The userspace switch reads these with packet sockets: whole packets, real checksums.
     `for link in ${links.tunnel.inside} ${links.external.inside}; do ip netns exec $ns ethtool -K $link tx off gso off tso off gro off >/dev/null; done`,
     `ethtool -K ${links.external.outside} tx off gro off >/dev/null`,
