@@ -114,6 +114,16 @@ describe('the external side', () => {
     expect((await cloud.json<{ addresses: Record<string, string[]> }>('server', 'show', 's1')).addresses).toEqual({ net1: ['10.10.0.200', floating] });
   });
 
+  it('tells a guest about itself alone, whatever it claims to be', async () => {
+    const { id } = await cloud.json<{ id: string }>('server', 'show', 's1');
+    const other = Object.values((await cloud.json<{ addresses: Record<string, string[]> }>('server', 'show', 's2')).addresses)[0]![0]!;
+    const forged = await ssh(floating, `wget -q -O - --header 'X-Forwarded-For: ${other}' --header 'X-Instance-ID: x' http://169.254.169.254/openstack/latest/meta_data.json`);
+    expect(JSON.parse(forged.stdout)).toMatchObject({ uuid: id, name: 's1' });
+    // Changes show: metadata is asked of the control plane.
+    await cloud.openstack('server', 'set', '--property', 'colour=blue', 's1');
+    await until('the new property to show', async () => (await ssh(floating, 'wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json')).stdout.includes('"colour"'), 60_000, 3000);
+  });
+
   it('closes again when the address is taken away', async () => {
     await cloud.openstack('server', 'remove', 'floating', 'ip', 's1', floating);
     await until('ssh to be refused', async () => (await ssh(floating, 'true')).code !== 0, 60_000);
