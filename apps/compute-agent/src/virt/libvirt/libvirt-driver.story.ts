@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildSpec } from '@virga/contracts';
-import { LibvirtConnection, MetadataType } from '@virga/libvirt';
+import { DefineFlag, LibvirtConnection, LibvirtHost, MetadataType } from '@virga/libvirt';
 import { PrivateLibvirtd } from '@virga/libvirt/testing';
 import { describeDriver, type DriverUnderTest } from '../driver-conformance';
 import type { GuestParts } from '../virt-driver';
-import { METADATA_NAMESPACE } from './domain-xml';
+import { domainXml, METADATA_NAMESPACE } from './domain-xml';
 import { LibvirtDriver } from './libvirt-driver';
 import { one, readXml, textOf } from './read-xml';
 
@@ -49,8 +50,8 @@ class LibvirtRig implements DriverUnderTest {
     run('genisoimage', '-quiet', '-V', 'config-2', '-R', '-o', at('disk.config'), at('config-drive-source'));
     this.taps += 1;
     const tap = `tap${this.taps}`;
-    run('nsenter', '-t', String(this.daemon.pid()), '-n', 'ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
-    run('nsenter', '-t', String(this.daemon.pid()), '-n', 'ip', 'link', 'set', tap, 'up');
+    this.inNetwork('ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
+    this.inNetwork('ip', 'link', 'set', tap, 'up');
     const spec = {
       instanceId, instanceName: `instance-${this.taps.toString(16).padStart(8, '0')}`, displayName, hostname: 'machine',
       projectId: randomUUID(), userId: randomUUID(), flavor: { vcpus: 1, memoryMb: 96, rootGb: 0, ephemeralGb: 0, swapMb: 0, extraSpecs: {} },
@@ -79,9 +80,25 @@ class LibvirtRig implements DriverUnderTest {
     return readFileSync(this.known(instanceId).parts.consoleLog, 'latin1').includes('VIRGA-POWEROFF');
   }
 
-  async turnOffInside(instanceId: string): Promise<void> {
+  /** What a command prints at the guest's serial line. */
+  async atShell(instanceId: string, command: string): Promise<string> {
     const { parts } = this.known(instanceId);
-    run('python3', '-c', 'import socket,sys,time\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.send(b"\\n")\ntime.sleep(2)\ns.send(b"poweroff\\n")\ntime.sleep(1)', parts.serialSocket);
+    const line = createConnection(parts.serialSocket);
+    let said = '';
+    line.on('data', (data) => { said += data.toString('latin1'); });
+    line.on('error', () => undefined);
+    // The first Enter is for the shell to appear; the mark is split so that its echo does not count.
+    const typed = ['\n', `${command}; echo EN""D\n`];
+    line.write(typed.shift()!);
+    await sleep(1_000);
+    line.write(typed.shift()!);
+    while (!/^END/m.test(said) && !line.closed) await sleep(50);
+    line.destroy();
+    return said;
+  }
+
+  async turnOffInside(instanceId: string): Promise<void> {
+    await this.atShell(instanceId, 'poweroff; sleep 60');
   }
 
   async crash(instanceId: string): Promise<void> {
@@ -95,6 +112,11 @@ class LibvirtRig implements DriverUnderTest {
   async close(): Promise<void> {
     await this.daemon.stop();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Runs a command in the daemon's network namespace. */
+  inNetwork(...command: string[]): string {
+    return run('nsenter', '-t', String(this.daemon.pid()), '-n', ...command);
   }
 
   known(instanceId: string) {
@@ -117,7 +139,7 @@ describe('libvirt in particular', () => {
     await rig?.close();
   });
 
-  it('gives libvirt exactly the text that is meant, and a document that its schema allows', async () => {
+  it('gives libvirt exactly the text that is meant', async () => {
     const displayName = `</virga:name><b x='"'>&lt;]]>\r\n\t \u{1F600}`;
     const commandLine = `a="<&'>" ]]> \u{1F600},b=,c`;
     const { spec, parts } = await rig.instance({ bootable: true, displayName });
@@ -128,6 +150,81 @@ describe('libvirt in particular', () => {
     const { xml } = await libvirt.call('domainGetXmlDesc', { dom });
     expect(textOf(one(readXml(xml), 'os', 'cmdline'))).toBe(commandLine);
     await rig.driver.remove(spec.instanceId);
+  });
+
+  it.each(['kvm', 'qemu'] as const)('writes documents that libvirt\'s schema allows for %s', async (virtType) => {
+    const { spec, parts } = await rig.instance({ bootable: true });
+    const tablet = { ...spec, image: { ...spec.image, properties: { hw_pointer_model: 'usbtablet' } } };
+    for (const [wanted, checksumOffload] of [[spec, true], [spec, false], [tablet, true]] as const) {
+      const xml = domainXml(wanted, parts, { ...CONFIGURED, virtType, checksumOffload });
+      // The daemon's own check of what it can run comes after the schema's, and may refuse KVM here.
+      await libvirt.call('domainDefineXmlFlags', { xml, flags: DefineFlag.VALIDATE }).catch((error: Error) => {
+        expect(`${virtType}: ${error.message}`).toMatch(/^kvm: .*domain type kvm/);
+      });
+    }
+    await rig.driver.remove(spec.instanceId);
+  });
+
+  it('gives the guest its disks, its address and an identity that cloud-init knows', async () => {
+    const { spec, parts } = await rig.instance({ bootable: true });
+    await rig.driver.define(spec, parts);
+    await rig.driver.start(spec.instanceId);
+    await rig.booted(spec.instanceId);
+    const log = () => readFileSync(parts.consoleLog, 'latin1');
+    expect(log()).toMatch(/^VIRGA-DISK sr0 size=\d+ fs=iso9660 label=config-2 use=config\r$/m);
+    expect([...log().matchAll(/^VIRGA-DISK (vd\w) size=(\d+)/gm)].map(([, name, size]) => [name, Number(size)])).toEqual(
+      [['vda', 1 << 20], ['vdb', 1 << 20], ['vdc', 1 << 20]]);
+    expect(log()).toMatch(new RegExp(`^VIRGA-NOIP eth0 mac=${parts.nics[0]!.macAddress}`, 'm'));
+    const typed = await rig.atShell(spec.instanceId, 'cat /sys/class/dmi/id/product_name /sys/class/dmi/id/product_uuid /sys/class/net/eth0/mtu');
+    expect(typed).toContain('OpenStack Nova');
+    expect(typed.toLowerCase()).toContain(spec.instanceId);
+    expect(typed).toMatch(/^1400\r?$/m);
+
+    await rig.driver.pause(spec.instanceId);
+    const { nic_details: [nic], memory_details: memory } = await rig.driver.diagnostics(spec.instanceId) as { nic_details: Record<string, number>[]; memory_details: { used: number } };
+    // What the guest sent, its calls for an address, is what the host received from the tap.
+    const [{ stats64: tap }] = JSON.parse(rig.inNetwork('ip', '-s', '-j', 'link', 'show', 'dev', parts.nics[0]!.tap));
+    expect(tap.rx.packets).toBeGreaterThan(0);
+    expect(nic).toMatchObject({ tx_packets: tap.rx.packets, tx_octets: tap.rx.bytes, rx_packets: tap.tx.packets, rx_octets: tap.tx.bytes });
+    expect(memory.used).toBeLessThanOrEqual(96);
+    await rig.driver.remove(spec.instanceId);
+  });
+
+  it('keeps the serial output of all boots and shows the screen on the socket only', async () => {
+    const { spec, parts } = await rig.instance();
+    await rig.driver.define(spec, parts);
+    writeFileSync(parts.consoleLog, 'of an earlier boot\n');
+    await rig.driver.start(spec.instanceId);
+    expect(readFileSync(parts.consoleLog, 'latin1')).toMatch(/^of an earlier boot\n/);
+    const greeting = await new Promise((resolve, reject) => {
+      const screen = createConnection(parts.vncSocket).once('error', reject).once('data', (data) => { screen.destroy(); resolve(String(data)); });
+    });
+    expect(greeting).toBe('RFB 003.008\n');
+    expect(rig.inNetwork('ss', '-Hlnut').trim()).toBe('');
+    await rig.driver.remove(spec.instanceId);
+  });
+
+  it('removes a machine whose QEMU hangs', async () => {
+    const { spec, parts } = await rig.instance();
+    await rig.driver.define(spec, parts);
+    await rig.driver.start(spec.instanceId);
+    process.kill(rig.daemon.pid(spec.instanceName), 'SIGSTOP');
+    await rig.driver.remove(spec.instanceId);
+    expect(await rig.driver.powerState(spec.instanceId)).toBe(0);
+  });
+
+  it('calls a daemon that is not there retryable', async () => {
+    const host = new LibvirtHost({ socketPath: '/nonexistent/libvirt', uri: 'qemu:///system', events: ['lifecycle'], timeouts: { control: 100, ops: 100, stats: 100 } }).start();
+    const driver = new LibvirtDriver(host, CONFIGURED);
+    try {
+      expect(driver.ready).toBe(false);
+      for (const doing of [driver.powerState(randomUUID()), driver.list(), driver.facts(), driver.start(randomUUID()), driver.remove(randomUUID())]) {
+        await expect(doing).rejects.toMatchObject({ name: 'CloudError', retryable: true });
+      }
+    } finally {
+      await driver.close();
+      await host.close();
+    }
   });
 
   it('does not list domains of others', async () => {
