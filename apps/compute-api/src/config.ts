@@ -1,0 +1,42 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { ApiConfig, BusConfig, CommonConfig, DatabaseConfig, loadConfig } from '@virga/service';
+
+export const MigrateConfig = Type.Object({ ...DatabaseConfig, VIRGA_LOG_LEVEL: CommonConfig.VIRGA_LOG_LEVEL });
+
+/** Keys of both processes. */
+const shared = {
+  ...CommonConfig,
+  ...DatabaseConfig,
+  ...BusConfig,
+  VIRGA_COMPUTE_DEFAULT_ZONE: Type.String({ default: 'nova', minLength: 1, description: 'Availability zone of hosts that are in no other.' }),
+};
+
+export const ComputeApiConfig = Type.Object({
+  ...shared,
+  ...ApiConfig,
+  VIRGA_LISTEN: Type.String({ default: '127.0.0.1:8774', description: 'host:port of the public API.' }),
+  VIRGA_COMPUTE_MAX_LIMIT: Type.Integer({ default: 1000, minimum: 1, description: 'Most entries of one list answer.' }),
+  VIRGA_COMPUTE_ADDRESSES_VIEW: Type.String({
+    default: 'network.server_addresses', pattern: '^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)?$',
+    description: 'Schema and name of the view of server addresses that the network service publishes.',
+  }),
+});
+export type ComputeApiConfig = Static<typeof ComputeApiConfig>;
+
+export const ConductorConfig = Type.Object({
+  ...shared,
+  VIRGA_COMPUTE_OPERATION_LEASE_MS: Type.Integer({
+    default: 45_000, minimum: 1000, description: 'How long a conductor owns an operation without renewal; an operation of a dead conductor waits that long.',
+  }),
+  VIRGA_COMPUTE_SWEEP_MS: Type.Integer({ default: 2000, minimum: 100, description: 'How often the database is searched for due operations.' }),
+  VIRGA_COMPUTE_DEAD_HOST_GRACE_MS: Type.Integer({
+    default: 20_000, minimum: 0, description: 'How long after the end of a host\'s lease its commands are still waited for.',
+  }),
+  VIRGA_COMPUTE_HEARTBEAT_MS: Type.Integer({ default: 3000, minimum: 100, description: 'How often hosts report.' }),
+  VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
+});
+export type ConductorConfig = Static<typeof ConductorConfig>;
+
+export const computeApiConfig = (): ComputeApiConfig => loadConfig(ComputeApiConfig, process.env);
+export const conductorConfig = (): ConductorConfig => loadConfig(ConductorConfig, process.env);
+export const migrateConfig = (): Static<typeof MigrateConfig> => loadConfig(MigrateConfig, process.env);

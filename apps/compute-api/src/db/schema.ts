@@ -1,0 +1,218 @@
+import type { Generated } from '@virga/db';
+import type { WithOutbox } from '@virga/db';
+
+/** Columns that end in `_json` hold JSON text. Times are UTC, written from the database's clock where they decide anything. */
+export interface InstancesTable {
+  id: string;
+  /** Makes the domain's name: instance-<8 hex digits>. */
+  num: Generated<number>;
+  display_name: string;
+  description: string | null;
+  hostname: string;
+  project_id: string;
+  user_id: string;
+  image_id: string;
+  image_json: string;
+  flavor_json: string;
+  key_name: string | null;
+  key_public: string | null;
+  key_type: string | null;
+  user_data: string | null;
+  /** Until the first boot is done; then gone. */
+  admin_pass: string | null;
+  config_drive: number;
+  /** As asked for by the user; null when any would do. */
+  requested_az: string | null;
+  /** Zone of the host that it is on. */
+  availability_zone: string | null;
+  host_id: string | null;
+  host: string | null;
+  vm_state: string;
+  task_state: string | null;
+  power_state: number;
+  /** Fencing token: each operation on the instance takes the next one, and older ones may not write any more. */
+  generation: Generated<number>;
+  /** When vm_state, task_state or host last changed, so that an older observation cannot overrule it. */
+  state_changed_at: Date;
+  locked: Generated<number>;
+  locked_by: string | null;
+  locked_reason: string | null;
+  disk_config: string;
+  access_ip_v4: string | null;
+  access_ip_v6: string | null;
+  reservation_id: string;
+  launch_index: number;
+  requested_networks_json: string;
+  security_group_ids_json: string;
+  security_groups_json: string;
+  root_device_name: string;
+  created_at: Date;
+  updated_at: Date;
+  launched_at: Date | null;
+  terminated_at: Date | null;
+  deleted_at: Date | null;
+}
+
+export interface InstanceFaultsTable { id: Generated<number>; instance_id: string; code: number; message: string; details: string | null; created_at: Date }
+export interface InstanceMetadataTable { instance_id: string; name: string; value: string }
+export interface InstanceTagsTable { instance_id: string; tag: string }
+
+export interface OperationsTable {
+  id: string;
+  kind: string;
+  instance_id: string;
+  request_id: string;
+  actor_json: string;
+  args_json: string;
+  /** What steps have found out so far. */
+  data_json: string;
+  /** pending, running, parked; then done, failed or cancelled for good. */
+  state: string;
+  /** do or undo. */
+  phase: Generated<string>;
+  /** Index of the step that runs next. */
+  step: Generated<number>;
+  /** While undoing: the step from which another attempt starts (what lies below is kept), or -1 when there is none. */
+  undo_floor: Generated<number>;
+  attempt: Generated<number>;
+  /** The instance's fencing token at the time when the operation was made. */
+  generation: number;
+  cancel_requested: Generated<number>;
+  owner: string | null;
+  /** Counts claims: what an earlier owner still writes is refused. */
+  claim_epoch: Generated<number>;
+  lease_until: Date | null;
+  /** When it is to be looked at next. */
+  due_at: Date;
+  waiting_command: string | null;
+  /** Tries of the current step that met a passing error. */
+  tries: Generated<number>;
+  error_json: string | null;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+export interface OperationStepsTable {
+  id: Generated<number>;
+  operation_id: string;
+  phase: string;
+  step: string;
+  attempt: number;
+  host: string | null;
+  started_at: Date;
+  deadline: Date;
+  finished_at: Date | null;
+  result: string | null;
+  details: string | null;
+}
+
+export interface CommandsTable {
+  id: string;
+  operation_id: string;
+  instance_id: string;
+  host_id: string;
+  phase: string;
+  step: string;
+  attempt: number;
+  generation: number;
+  verb: string;
+  args_json: string;
+  /** sent, done, failed or expired. */
+  state: string;
+  report_json: string | null;
+  deadline: Date;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+export interface InstanceActionsTable {
+  id: Generated<number>;
+  instance_id: string;
+  operation_id: string | null;
+  action: string;
+  request_id: string;
+  user_id: string;
+  project_id: string | null;
+  start_time: Date;
+  updated_at: Date;
+  message: string | null;
+}
+
+export interface FlavorsTable {
+  id: Generated<number>;
+  flavorid: string;
+  name: string;
+  vcpus: number;
+  memory_mb: number;
+  root_gb: number;
+  ephemeral_gb: number;
+  swap_mb: number;
+  rxtx_factor: number;
+  is_public: number;
+  disabled: Generated<number>;
+  description: string | null;
+}
+export interface FlavorExtraSpecsTable { flavor_id: number; name: string; value: string }
+export interface FlavorProjectsTable { flavor_id: number; project_id: string }
+
+export interface KeypairsTable {
+  id: Generated<number>;
+  user_id: string;
+  name: string;
+  type: string;
+  public_key: string;
+  fingerprint: string;
+  created_at: Date;
+}
+
+/** Limits that differ from the defaults; an empty user id means the whole project, project `default` the default class. */
+export interface QuotaLimitsTable { project_id: string; user_id: string; resource: string; hard_limit: number }
+/** What a project's instances that are not deleted take; changed only together with them. */
+export interface QuotaUsagesTable { project_id: string; instances: number; cores: number; ram: number }
+
+export interface HostsTable {
+  id: string;
+  num: Generated<number>;
+  hostname: string;
+  availability_zone: string;
+  facts_json: string;
+  usage_json: string;
+  sequence: number;
+  lease_until: Date;
+  seen_at: Date;
+  previous_seen_at: Date;
+  created_at: Date;
+}
+
+export interface ServicesTable {
+  id: Generated<number>;
+  uuid: string;
+  binary: string;
+  host: string;
+  host_id: string | null;
+  zone: string;
+  disabled: Generated<number>;
+  disabled_reason: string | null;
+  forced_down: Generated<number>;
+  lease_until: Date;
+  updated_at: Date;
+}
+
+export interface ComputeDb extends WithOutbox {
+  instances: InstancesTable;
+  instance_faults: InstanceFaultsTable;
+  instance_metadata: InstanceMetadataTable;
+  instance_tags: InstanceTagsTable;
+  operations: OperationsTable;
+  operation_steps: OperationStepsTable;
+  commands: CommandsTable;
+  instance_actions: InstanceActionsTable;
+  flavors: FlavorsTable;
+  flavor_extra_specs: FlavorExtraSpecsTable;
+  flavor_projects: FlavorProjectsTable;
+  keypairs: KeypairsTable;
+  quota_limits: QuotaLimitsTable;
+  quota_usages: QuotaUsagesTable;
+  hosts: HostsTable;
+  services: ServicesTable;
+}

@@ -1,0 +1,108 @@
+import { agentGatewayContract, imageContract, networkContract, placementContract } from '@virga/contracts';
+import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
+import { inTransaction, type Kysely } from '@virga/db';
+import type { Bus, Handlers, MessageMeta, Served } from '@virga/rpc';
+import type { ComputeDb } from '../db/schema';
+import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
+import { takeReport } from '../operations/take-report';
+import { observe, takeHeartbeat } from './heartbeat';
+
+export interface GatewayOptions {
+  db: Kysely<ComputeDb>;
+  bus: Bus;
+  logger: Logger;
+  wake(operationId: string): void;
+  wakeRelay(): void;
+  defaultZone: string;
+  /** How often hosts report, and how long they are alive after a report, ms. */
+  intervalMs?: number;
+  leaseMs?: number;
+}
+
+/** The conductor's side towards the agents. Each speaks for its own host and for no other. */
+export function serveAgentGateway(options: GatewayOptions): Promise<Served> {
+  return options.bus.serve(agentGatewayContract, gatewayHandlers(options), { concurrency: 32 });
+}
+
+export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
+  const placement = bus.client(placementContract);
+  const image = bus.client(imageContract);
+  const network = bus.client(networkContract);
+
+  const checkSender = (hostId: string, meta: MessageMeta): void => {
+    if (meta.sender === `agent-${hostId}`) return;
+    logger.warn({ sender: meta.sender, hostId }, 'an agent spoke for another host; refused');
+    throw forbidden('An agent may only speak for its own host.');
+  };
+
+  return {
+    async heartbeat(heartbeat, meta) {
+      const { facts } = heartbeat;
+      checkSender(facts.hostId, meta);
+      const { enabled, availabilityZone, started } = await takeHeartbeat(db, logger, heartbeat, { leaseMs, defaultZone });
+      if (started.length > 0) wakeRelay();
+      // The scheduler gets the same picture; while it is away the host is not alive to it, and that is right.
+      await placement.reportHost({
+        hostId: facts.hostId, hostname: facts.hostname, availabilityZone, enabled, inventory: facts.totals, traits: facts.traits, leaseMs,
+      }).catch((error: unknown) => logger.warn({ err: error, hostId: facts.hostId }, 'host not reported to the scheduler'));
+      return { intervalMs, leaseMs };
+    },
+
+    async report(report, meta) {
+      checkSender(report.hostId, meta);
+      await withLogFields({ operationId: report.operationId, instanceId: report.instanceId }, async () => {
+        const operationId = await takeReport(db, logger, report);
+        if (operationId !== undefined) wake(operationId);
+      });
+      return {};
+    },
+
+    async instanceEvent({ hostId, instanceId, powerState, reason, sequence }, meta) {
+      checkSender(hostId, meta);
+      await inTransaction(db, async (trx) => {
+        const host = await trx.selectFrom('hosts').select(['sequence', 'previous_seen_at']).where('id', '=', hostId).executeTakeFirst();
+        const row = await trx.selectFrom('instances').select(['id', 'vm_state', 'power_state', 'task_state', 'state_changed_at'])
+          .where('id', '=', instanceId).where('host_id', '=', hostId).where('deleted_at', 'is', null).forUpdate().executeTakeFirst();
+        if (!host || !row || row.task_state !== null) return;
+        // Only what is surely newer than the instance's state is taken at once; the next heartbeat tells the rest.
+        if (sequence < host.sequence || row.state_changed_at >= host.previous_seen_at) return;
+        logger.info({ hostId, instanceId, powerState, reason }, 'guest changed its power state by itself');
+        await observe(trx, logger, row, powerState);
+      });
+      return {};
+    },
+
+    async imageTicket({ hostId, imageId }, meta) {
+      checkSender(hostId, meta);
+      if (!(await mayReadImage(db, hostId, imageId))) {
+        logger.warn({ hostId, imageId }, 'host asked for an image that none of its instances needs; refused');
+        throw forbidden('No instance that is built on this host needs the image.');
+      }
+      return image.issueDownloadTicket({ imageId, hostId });
+    },
+
+    async instanceMetadata({ hostId, instanceId }, meta) {
+      checkSender(hostId, meta);
+      const row = await db.selectFrom('instances').selectAll().where('id', '=', instanceId).where('host_id', '=', hostId).where('deleted_at', 'is', null).executeTakeFirst();
+      if (!row) throw notFound('The instance is not on this host.');
+      const metadata = await db.selectFrom('instance_metadata').selectAll().where('instance_id', '=', instanceId).execute();
+      const wantsPorts = (JSON.parse(row.requested_networks_json) as unknown[]).length > 0;
+      const { ports } = wantsPorts ? await network.instancePorts({ instanceId }) : { ports: [] };
+      return {
+        documents: encodeDocuments(metadataTree({
+          instance: row, ports, metadata: Object.fromEntries(metadata.map(({ name, value }) => [name, value])),
+          securityGroups: JSON.parse(row.security_groups_json) as string[],
+        })),
+      };
+    },
+  };
+}
+
+/** True for images (kernel and ramdisk included) of builds that have a command out to the host. */
+async function mayReadImage(db: Kysely<ComputeDb>, hostId: string, imageId: string): Promise<boolean> {
+  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', '=', 'build').execute();
+  return commands.some(({ args_json: text }) => {
+    const args = JSON.parse(text) as { image: { id: string }; kernelImage?: { id: string }; ramdiskImage?: { id: string } };
+    return [args.image, args.kernelImage, args.ramdiskImage].some((image) => image?.id === imageId);
+  });
+}

@@ -1,0 +1,34 @@
+import { hostname } from 'node:os';
+import { errorMessage } from '@virga/core';
+import { createDatabase, isMigrated, sql } from '@virga/db';
+import { RabbitBus } from '@virga/rpc';
+import { runService } from '@virga/service';
+import { Conductor } from './conductor';
+import { conductorConfig } from './config';
+import { computeMigrations } from './db/migrations';
+import type { ComputeDb } from './db/schema';
+
+async function main(): Promise<void> {
+  const config = conductorConfig();
+  await runService({ name: 'conductor', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+    const db = createDatabase<ComputeDb>({ url: config.VIRGA_DB_URL, poolSize: 16 });
+    onStop('database', () => db.destroy());
+    if (!(await isMigrated(db, computeMigrations))) throw new Error('the schema is not up to date; run: main.js migrate');
+    const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
+    onStop('bus', () => bus.close());
+    admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
+    admin.addCheck('broker', () => bus.connected);
+    const conductor = new Conductor({
+      db, bus, logger, hostname: hostname(), defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE, leaseMs: config.VIRGA_COMPUTE_OPERATION_LEASE_MS,
+      sweepMs: config.VIRGA_COMPUTE_SWEEP_MS, deadHostGraceMs: config.VIRGA_COMPUTE_DEAD_HOST_GRACE_MS,
+      heartbeatIntervalMs: config.VIRGA_COMPUTE_HEARTBEAT_MS, hostLeaseMs: config.VIRGA_COMPUTE_HOST_LEASE_MS,
+    });
+    await conductor.start();
+    onStop('conductor', () => conductor.stop());
+  });
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`conductor: ${errorMessage(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,167 @@
+import { errorMessage, newUuid, systemClock, withLogFields, type Logger } from '@virga/core';
+import { sql, type Kysely } from '@virga/db';
+import type { ComputeDb } from '../db/schema';
+import { dbNow, dbNowPlus } from '../db/time';
+import { waitingOperations } from './end-operation';
+import { LIVE_STATES, toOperation, type OperationKind } from './operation';
+import { OperationRun } from './run-operation';
+import type { Neighbours, Workflow } from './workflow';
+
+export interface EngineOptions {
+  db: Kysely<ComputeDb>;
+  neighbours: Neighbours;
+  logger: Logger;
+  workflows: Record<OperationKind, Workflow>;
+  /** Wakes the outbox relay after a commit. */
+  wakeRelay(): void;
+  /** How long a claim holds without renewal, ms. Longer than any single call to a neighbour. */
+  leaseMs?: number;
+  /** How often the database is searched for due operations, ms. */
+  sweepMs?: number;
+  /** After the lease of a host has run out this long ago, ms, nobody waits for its reports any more. */
+  deadHostGraceMs?: number;
+  concurrency?: number;
+}
+
+interface Held { renewedAt: number }
+
+/**
+ * Drives operations. Any number of engines may run on one database: an operation belongs to whoever has claimed it,
+ * until its lease runs out.
+ */
+export class ConductorEngine {
+  readonly owner = `conductor-${newUuid()}`;
+  private readonly held = new Map<string, Held>();
+  private readonly queue = new Set<string>();
+  private readonly wokenWhileHeld = new Set<string>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly leaseMs: number;
+  private readonly sweepMs: number;
+  private readonly deadHostGraceMs: number;
+  private readonly concurrency: number;
+  private readonly abort = new AbortController();
+  private loops: Promise<void>[] = [];
+  private stopping = false;
+
+  constructor(private readonly options: EngineOptions) {
+    this.leaseMs = options.leaseMs ?? 30_000;
+    this.sweepMs = options.sweepMs ?? 2000;
+    this.deadHostGraceMs = options.deadHostGraceMs ?? 20_000;
+    this.concurrency = options.concurrency ?? 16;
+  }
+
+  start(): void {
+    this.loops = [
+      this.every(this.sweepMs, () => this.sweep()),
+      this.every(this.leaseMs / 3, () => this.renew()),
+    ];
+  }
+
+  /** Takes no new operation, finishes the steps in work, gives up what it holds. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.abort.abort(new Error('stopping'));
+    await Promise.all(this.loops);
+    await Promise.all(this.running);
+  }
+
+  /** For tests: stops as a killed process does. Nothing is given up, and nothing that is still in work is written any more. */
+  abandon(): void {
+    this.stopping = true;
+    this.abort.abort(new Error('abandoned'));
+    this.held.clear();
+  }
+
+  /** Has an operation looked at soon; harmless when it is not due or another conductor has it. */
+  wake(operationId: string): void {
+    if (this.stopping) return;
+    this.queue.add(operationId);
+    this.pump();
+  }
+
+  private pump(): void {
+    for (const id of this.queue) {
+      if (this.running.size >= this.concurrency) return;
+      this.queue.delete(id);
+      const work = withLogFields({ operationId: id }, () => this.take(id))
+        .catch((error: unknown) => this.options.logger.error({ err: error }, `operation stopped unexpectedly and will be taken up again: ${errorMessage(error)}`))
+        .finally(() => { this.running.delete(work); this.pump(); });
+      this.running.add(work);
+    }
+  }
+
+  private async take(id: string): Promise<void> {
+    if (this.stopping) return;
+    // A report may come before the run that parked the operation has wound up.
+    if (this.held.has(id)) return void this.wokenWhileHeld.add(id);
+    this.held.set(id, { renewedAt: Date.now() });
+    try {
+      await this.claimAndRun(id);
+    } finally {
+      this.held.delete(id);
+      if (this.wokenWhileHeld.delete(id)) this.wake(id);
+    }
+  }
+
+  private async claimAndRun(id: string): Promise<void> {
+    const { db } = this.options;
+    const claimedAt = Date.now();
+    const { numUpdatedRows } = await db.updateTable('operations')
+      .set((eb) => ({ state: 'running', owner: this.owner, claim_epoch: eb('claim_epoch', '+', 1), lease_until: dbNowPlus(this.leaseMs) }))
+      .where('id', '=', id).where('state', 'in', [...LIVE_STATES]).where('due_at', '<=', dbNow)
+      .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until', '<', dbNow)])).executeTakeFirst();
+    if (numUpdatedRows === 0n) return;
+    this.held.set(id, { renewedAt: claimedAt });
+    const row = await db.selectFrom('operations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    const operation = toOperation(row);
+    await withLogFields({ requestId: operation.requestId, instanceId: operation.instanceId, kind: operation.kind }, () =>
+      new OperationRun(this.options.workflows[operation.kind], operation, {
+        db, owner: this.owner, neighbours: this.options.neighbours, logger: this.options.logger, wakeRelay: this.options.wakeRelay,
+        owned: () => this.isHeld(id),
+      }).run());
+    for (const waiting of await waitingOperations(db, operation.instanceId)) if (waiting.id !== id) this.wake(waiting.id);
+  }
+
+  /** Half of the lease is kept back, so that a call begun in time also ends in time. */
+  private isHeld(id: string): boolean {
+    const held = this.held.get(id);
+    return held !== undefined && Date.now() - held.renewedAt < this.leaseMs / 2 + this.leaseMs / 6;
+  }
+
+  private async renew(): Promise<void> {
+    const ids = [...this.held.keys()];
+    if (ids.length === 0) return;
+    const renewedAt = Date.now();
+    await this.options.db.updateTable('operations').set({ lease_until: dbNowPlus(this.leaseMs) })
+      .where('owner', '=', this.owner).where('state', '=', 'running').where('id', 'in', ids).execute();
+    for (const id of ids) { const held = this.held.get(id); if (held) held.renewedAt = renewedAt; }
+  }
+
+  private async sweep(): Promise<void> {
+    const { db } = this.options;
+    await this.expireCommandsOfDeadHosts();
+    const due = await db.selectFrom('operations').select('id').where('state', 'in', [...LIVE_STATES]).where('due_at', '<=', dbNow)
+      .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until', '<', dbNow)])).orderBy('due_at').limit(200).execute();
+    for (const { id } of due) this.wake(id);
+  }
+
+  private async expireCommandsOfDeadHosts(): Promise<void> {
+    await sql`
+      UPDATE operations o JOIN commands c ON c.id = o.waiting_command AND c.state = 'sent' JOIN hosts h ON h.id = c.host_id
+      SET o.due_at = NOW(3), c.deadline = NOW(3)
+      WHERE o.state = 'parked' AND c.deadline > NOW(3)
+        AND h.lease_until < NOW(3) - INTERVAL ${Math.round(this.deadHostGraceMs * 1000)} MICROSECOND
+        AND c.created_at < NOW(3) - INTERVAL ${Math.round(this.deadHostGraceMs * 1000)} MICROSECOND`.execute(this.options.db);
+  }
+
+  private async every(ms: number, work: () => Promise<void>): Promise<void> {
+    while (!this.stopping) {
+      try {
+        await work();
+      } catch (error) {
+        this.options.logger.warn({ err: error }, 'periodic work of the conductor failed; trying again');
+      }
+      await systemClock.sleep(ms, this.abort.signal).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { HostVerb, HostVerbArgs, imageContract, networkContract, placementContract } from '@virga/contracts';
+import type { Client } from '@virga/rpc';
+import type { Logger } from '@virga/core';
+import type { UpdateObject } from 'kysely';
+import type { Kysely, Selectable, Transaction } from '@virga/db';
+import type { ComputeDb, InstancesTable } from '../db/schema';
+import type { Operation, OperationFailure, OperationKind } from './operation';
+
+/** The services that workflows call. Each of the calls used is harmless when repeated. */
+export interface Neighbours {
+  placement: Client<typeof placementContract>;
+  network: Client<typeof networkContract>;
+  image: Client<typeof imageContract>;
+}
+
+/** Columns of an instance to set; values or SQL expressions. */
+export type InstanceChanges = UpdateObject<ComputeDb, 'instances'>;
+export type InstanceRow = Selectable<InstancesTable>;
+
+/** What a step has at hand. Everything it does must bear being done again: a step is run from its top after every wait. */
+export interface StepContext {
+  readonly db: Kysely<ComputeDb>;
+  readonly operation: Operation;
+  /** Results of earlier steps. */
+  readonly data: Record<string, unknown>;
+  readonly neighbours: Neighbours;
+  readonly logger: Logger;
+  /** The instance as it is now; throws Superseded when a newer operation has taken it over. */
+  instance(): Promise<InstanceRow>;
+  /** Changes the instance, unless a newer operation has taken it over (then throws Superseded). */
+  updateInstance(changes: InstanceChanges): Promise<void>;
+  /** Keeps a fact at once, before what follows in the same step. */
+  remember(facts: Record<string, unknown>): Promise<void>;
+  /**
+   * Has the host do something and returns the result that it reported. The first time the operation is parked until the
+   * report is there, then the step runs again from its top. Throws CloudError: type `CommandFailed` when the host could
+   * not do it, `CommandExpired` when it did not answer before the step's deadline.
+   */
+  command<V extends HostVerb>(hostId: string, verb: V, args: HostVerbArgs<V>): Promise<unknown>;
+  /** Parks the operation and runs the step again after `ms`. */
+  waitFor(ms: number): Promise<never>;
+}
+
+export interface Step {
+  name: string;
+  /** From its first start, waits included; after that it has failed. */
+  timeoutMs: number;
+  /** What it returns is merged into the operation's data. */
+  do(context: StepContext): Promise<Record<string, unknown> | void>;
+  /** Takes back what `do` did, wholly or in part, or did not begin. */
+  undo?(context: StepContext): Promise<void>;
+}
+
+export interface Workflow {
+  kind: OperationKind;
+  steps: readonly Step[];
+  /** After a failure of a later step: undo down to `from` and go on from there, `attempts` times at most in all. */
+  retry?: { from: string; attempts: number; /** Keeps what the next attempt must know. */ note(data: Record<string, unknown>, failure: OperationFailure): Record<string, unknown> };
+  /** In one transaction with the operation's end. */
+  succeeded(trx: Transaction<ComputeDb>, operation: Operation): Promise<void>;
+  /** In one transaction with the operation's end, after everything was undone. */
+  failed(trx: Transaction<ComputeDb>, operation: Operation, failure: OperationFailure): Promise<void>;
+}
+
+/** Not errors: how a step gives up its turn. */
+export class Parked extends Error {
+  constructor() { super('parked'); }
+}
+/** A newer operation has taken the instance over; this one ends without a trace of failure. */
+export class Superseded extends Error {
+  constructor() { super('superseded by a newer operation'); }
+}
+/** Another conductor has the operation now. */
+export class OwnershipLost extends Error {
+  constructor() { super('the operation has another owner'); }
+}

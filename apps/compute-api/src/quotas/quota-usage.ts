@@ -1,0 +1,32 @@
+import { sql, type Transaction } from '@virga/db';
+import { overQuota } from '@virga/core';
+import { countWithinQuota, quotaMessage, times, type InstanceUsage } from '@virga/domain';
+import type { ComputeDb } from '../db/schema';
+import { readLimits } from './quota-limits';
+
+/**
+ * Takes as many instances of size `each` out of the project's quota as fit, between the counts, and returns how many;
+ * 403 in nova's words when fewer than `minCount` fit. The usage row stays locked until the transaction ends, so that no
+ * number of concurrent requests can exceed a limit.
+ */
+export async function takeUsage(
+  trx: Transaction<ComputeDb>, { projectId, userId, each, minCount, maxCount }: { projectId: string; userId: string; each: InstanceUsage; minCount: number; maxCount: number },
+): Promise<number> {
+  await trx.insertInto('quota_usages').ignore().values({ project_id: projectId, instances: 0, cores: 0, ram: 0 }).execute();
+  const used = await trx.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).forUpdate().executeTakeFirstOrThrow();
+  const limits = await readLimits(trx, projectId, userId);
+  const { count, over } = countWithinQuota(limits, used, each, minCount, maxCount);
+  if (over.length > 0) throw overQuota(quotaMessage(over, limits, used, times(each, minCount)), { status: 403 });
+  await addUsage(trx, projectId, times(each, count));
+  return count;
+}
+
+export async function releaseUsage(trx: Transaction<ComputeDb>, projectId: string, usage: InstanceUsage): Promise<void> {
+  await addUsage(trx, projectId, times(usage, -1));
+}
+
+async function addUsage(trx: Transaction<ComputeDb>, projectId: string, { instances, cores, ram }: InstanceUsage): Promise<void> {
+  await trx.updateTable('quota_usages')
+    .set({ instances: sql`instances + ${instances}`, cores: sql`cores + ${cores}`, ram: sql`ram + ${ram}` })
+    .where('project_id', '=', projectId).execute();
+}

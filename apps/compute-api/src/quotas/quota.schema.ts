@@ -1,0 +1,25 @@
+import { Type, type TSchema, type TProperties } from '@sinclair/typebox';
+import type { VersionSteps } from '@virga/rest';
+import { DEFAULT_QUOTAS, type QuotaResource } from '@virga/domain';
+
+/** Resources of other services that nova's quota answers named until 2.35; here always without limit, for they are not compute's. */
+export const FOREIGN = ['fixed_ips', 'floating_ips', 'security_group_rules', 'security_groups', 'networks'] as const;
+const INJECTED: readonly string[] = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes'];
+const resources = Object.keys(DEFAULT_QUOTAS) as QuotaResource[];
+
+/** Names in the answers of one version, sorted: until 2.35 with the foreign ones, from 2.57 without injected files. */
+export const resourcesAt = (minor: number): string[] =>
+  [...resources.filter((name) => minor < 57 || !INJECTED.includes(name)), ...(minor < 36 ? FOREIGN.filter((name) => name !== 'networks') : [])].sort();
+
+const strict = { additionalProperties: false };
+const Limit = Type.Optional(Type.Union([Type.Integer({ minimum: -1, maximum: 0x7fffffff }), Type.String({ pattern: '^-?[0-9]+$', maxLength: 11 })]));
+const body = (names: readonly string[]) => {
+  const properties: TProperties = Object.fromEntries([...names.map((name) => [name, Limit]), ['force', Type.Optional(Type.Union([Type.Boolean(), Type.String()]))], ['tenant_id', Type.Optional(Type.String())]]);
+  return Type.Object({ quota_set: Type.Object(properties, strict) }, strict);
+};
+export const UpdateQuotaSet = [
+  ['2.1', body([...resources, ...FOREIGN])],
+  ['2.36', body(resources)],
+  ['2.57', body(resources.filter((name) => !INJECTED.includes(name)))],
+] as const satisfies VersionSteps<TSchema>;
+export interface UpdateQuotaSetBody { quota_set: Record<string, number | string | boolean> }

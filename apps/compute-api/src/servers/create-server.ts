@@ -1,0 +1,124 @@
+import { randomInt } from 'node:crypto';
+import { actorOf, badRequest, CloudError, newUuid, type ActorRef, type RequestContext } from '@virga/core';
+import type { ImageFacts, RequestedNetwork } from '@virga/contracts';
+import { inTransaction } from '@virga/db';
+import type { PolicyEnforcer } from '@virga/rest';
+import { readBoolean } from '../booleans';
+import { dbNow } from '../db/time';
+import { findFlavor, type Flavor } from '../flavors/flavor.repository';
+import { readLimits } from '../quotas/quota-limits';
+import { takeUsage } from '../quotas/quota-usage';
+import { startOperation } from '../operations/start-operation';
+import type { BuildArgs } from '../workflows/build-instance';
+import type { ComputeSettings, Db, Neighbours } from '../tokens';
+import { bootImage } from './boot-device';
+import type { CreateServerBody } from './create-server.schema';
+import { hostnameFrom } from './hostname';
+import { placementWish, type PlacementWish } from './placement-wish';
+import { checkImageFits, requestedImage, kernelAndRamdisk } from './requested-image';
+import { resolveNetworks } from './requested-networks';
+import type { ServerFlavor } from './server-row';
+
+export interface CreateServerDeps { db: Db; neighbours: Neighbours; policy: PolicyEnforcer; settings: ComputeSettings }
+export interface CreatedServers { ids: string[]; reservationId: string; adminPass: string; diskConfig: string; securityGroups: string[] }
+
+const LETTERS = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+const random = (alphabet: string, length: number): string => Array.from({ length }, () => alphabet[randomInt(alphabet.length)]!).join('');
+const reservation = (): string => `r-${random('abcdefghijklmnopqrstuvwxyz0123456789', 8)}`;
+
+interface Settled {
+  flavor: Flavor;
+  image: ImageFacts;
+  images: Pick<BuildArgs, 'kernelImage' | 'ramdiskImage'>;
+  networks: RequestedNetwork[];
+  securityGroups: string[];
+  securityGroupIds: string[];
+  keypair: { name: string; public_key: string; type: string } | undefined;
+  wish: PlacementWish;
+  minCount: number;
+  maxCount: number;
+}
+
+/** POST /servers: everything is checked first, then written in one transaction; the building itself is the conductor's. */
+export async function createServers(deps: CreateServerDeps, caller: RequestContext, body: CreateServerBody, minor: number): Promise<CreatedServers> {
+  const settled = await settle(deps, caller, body, minor);
+  return write(deps, caller, body, settled);
+}
+
+async function settle(deps: CreateServerDeps, caller: RequestContext, body: CreateServerBody, minor: number): Promise<Settled> {
+  const { server } = body;
+  const actor = actorOf(caller);
+  const minCount = Number(server.min_count ?? 1);
+  const maxCount = Number(server.max_count ?? minCount);
+  if (minCount > maxCount) throw badRequest('min_count must be <= max_count');
+  if (maxCount > 1 && server.hostname !== undefined) throw badRequest('Unable to allocate a single hostname to multiple instances');
+  const wish = await placementWish(deps, caller, server);
+  const flavor = await findFlavor(deps.db, String(server.flavorRef), caller);
+  if (!flavor || flavor.disabled) throw badRequest(`Flavor ${String(server.flavorRef)} could not be found.`);
+  const image = await requestedImage(deps.neighbours, actor, bootImage(body));
+  checkImageFits(image, flavor);
+  const images = await kernelAndRamdisk(deps.neighbours, actor, image);
+  const { metadata_items: metadataLimit } = await readLimits(deps.db, caller.project!.id, caller.user.id);
+  const metadataCount = Object.keys(server.metadata ?? {}).length;
+  if (metadataLimit >= 0 && metadataCount > metadataLimit) {
+    throw new CloudError('overQuota', `Maximum number of metadata items exceeds ${metadataLimit}`, { status: 403 });
+  }
+  const securityGroups = [...new Set((server.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])))];
+  const resolved = await resolveNetworks(deps.neighbours, actor, { requested: server.networks, securityGroups, count: maxCount, minor });
+  const keypair = server.key_name ? await findKeypair(deps.db, caller, server.key_name) : undefined;
+  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, minCount, maxCount };
+}
+
+async function findKeypair(db: Db, caller: RequestContext, name: string) {
+  const keypair = await db.selectFrom('keypairs').select(['name', 'public_key', 'type']).where('user_id', '=', caller.user.id).where('name', '=', name).executeTakeFirst();
+  if (!keypair) throw badRequest('Invalid key_name provided.');
+  return keypair;
+}
+
+async function write({ db }: CreateServerDeps, caller: RequestContext, { server }: CreateServerBody, settled: Settled): Promise<CreatedServers> {
+  const { flavor, image } = settled;
+  const projectId = caller.project!.id;
+  const actor: ActorRef = actorOf(caller);
+  const adminPass = server.adminPass ?? random(LETTERS, 12);
+  const reservationId = reservation();
+  const diskConfig = server['OS-DCF:diskConfig'] ?? (image.properties.auto_disk_config?.toLowerCase() === 'true' ? 'AUTO' : 'MANUAL');
+  const kept: ServerFlavor = {
+    flavorid: flavor.flavorid, original_name: flavor.name, vcpus: flavor.vcpus, ram: flavor.memory_mb, disk: flavor.root_gb,
+    ephemeral: flavor.ephemeral_gb, swap: flavor.swap_mb, extra_specs: flavor.extra_specs,
+  };
+  const args: BuildArgs = {
+    networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.images,
+    ...(settled.wish.availabilityZone !== undefined && { availabilityZone: settled.wish.availabilityZone }),
+    ...(settled.wish.requestedHost !== undefined && { requestedHost: settled.wish.requestedHost, skipFilters: settled.wish.forced === true }),
+  };
+  const ids = await inTransaction(db, async (trx) => {
+    const count = await takeUsage(trx, {
+      projectId, userId: caller.user.id, each: { instances: 1, cores: flavor.vcpus, ram: flavor.memory_mb }, minCount: settled.minCount, maxCount: settled.maxCount,
+    });
+    const made: string[] = [];
+    for (let index = 0; index < count; index++) {
+      const id = newUuid();
+      const name = settled.maxCount > 1 ? `${server.name}-${index + 1}` : server.name;
+      await trx.insertInto('instances').values({
+        id, display_name: name.slice(0, 255), description: server.description ?? null, hostname: server.hostname ?? hostnameFrom(name, id),
+        project_id: projectId, user_id: caller.user.id, image_id: image.id, image_json: JSON.stringify(image), flavor_json: JSON.stringify(kept),
+        key_name: settled.keypair?.name ?? null, key_public: settled.keypair?.public_key ?? null, key_type: settled.keypair?.type ?? null,
+        user_data: server.user_data || null, admin_pass: adminPass, config_drive: readBoolean(server.config_drive ?? false) ? 1 : 0,
+        requested_az: settled.wish.availabilityZone ?? null, availability_zone: null, host_id: null, host: null,
+        vm_state: 'building', task_state: 'scheduling', power_state: 0, generation: 1, state_changed_at: dbNow, locked_by: null, locked_reason: null,
+        disk_config: diskConfig, access_ip_v4: server.accessIPv4 || null, access_ip_v6: server.accessIPv6 || null,
+        reservation_id: reservationId, launch_index: index, requested_networks_json: JSON.stringify(settled.networks),
+        security_group_ids_json: JSON.stringify(settled.securityGroupIds), security_groups_json: JSON.stringify(settled.securityGroups),
+        root_device_name: '/dev/vda', created_at: dbNow, updated_at: dbNow, launched_at: null, terminated_at: null, deleted_at: null,
+      }).execute();
+      const metadata = Object.entries(server.metadata ?? {}).map(([key, value]) => ({ instance_id: id, name: key, value }));
+      if (metadata.length > 0) await trx.insertInto('instance_metadata').values(metadata).execute();
+      const tags = (server.tags ?? []).map((tag) => ({ instance_id: id, tag }));
+      if (tags.length > 0) await trx.insertInto('instance_tags').values(tags).execute();
+      await startOperation(trx, { kind: 'build-instance', instanceId: id, generation: 1, actor, args: { ...args }, action: 'create' });
+      made.push(id);
+    }
+    return made;
+  });
+  return { ids, reservationId, adminPass, diskConfig, securityGroups: settled.securityGroups };
+}

@@ -1,0 +1,27 @@
+import type { Kysely } from '@virga/db';
+import type { PolicyEnforcer } from '@virga/rest';
+import type { Bus } from '@virga/rpc';
+import type { ComputeDb } from './db/schema';
+import type { Neighbours } from './operations/workflow';
+
+/** Injection tokens of the API process. */
+export const DB = Symbol('compute.db');
+export const BUS = Symbol('compute.bus');
+export const NEIGHBOURS = Symbol('compute.neighbours');
+export const ENFORCER = Symbol('compute.policy');
+export const SETTINGS = Symbol('compute.settings');
+export const WAKE_RELAY = Symbol('compute.wake-relay');
+export const LOGGER = Symbol('compute.logger');
+
+export type Db = Kysely<ComputeDb>;
+export type { Bus, Neighbours, PolicyEnforcer };
+
+export interface ComputeSettings {
+  /** Schema and name of the view of servers' addresses that the network service publishes. */
+  serverAddressesView: string;
+  /** Entries of one list answer at most. */
+  maxLimit: number;
+  /** Zone of hosts that are in no other. */
+  defaultZone: string;
+}
+export type WakeRelay = () => void;

@@ -1,0 +1,98 @@
+import { CloudError } from '@virga/core';
+import type { Transaction } from '@virga/db';
+import type { ComputeDb } from '../db/schema';
+import { dbNow } from '../db/time';
+import { releaseUsage } from '../quotas/quota-usage';
+import type { StepContext, Workflow } from '../operations/workflow';
+import type { ServerFlavor } from '../servers/server-row';
+import { recordFault } from './record-fault';
+
+/**
+ * Ends the instance's older operations: those that nobody is working on at once, the others at their next step (their
+ * conductor sees the request; a dead one's lease runs out). True when none is left.
+ */
+async function endOlderOperations({ db, operation }: StepContext): Promise<boolean> {
+  const older = () => db.updateTable('operations').where('instance_id', '=', operation.instanceId).where('id', '!=', operation.id).where('generation', '<', operation.generation);
+  await older().set({ state: 'cancelled', owner: null, lease_until: null, waiting_command: null, finished_at: dbNow })
+    .where((eb) => eb.or([eb('state', 'in', ['pending', 'parked']), eb.and([eb('state', '=', 'running'), eb('lease_until', '<', dbNow)])])).execute();
+  const { numUpdatedRows } = await older().set({ cancel_requested: 1 }).where('state', '=', 'running').executeTakeFirst();
+  return numUpdatedRows === 0n;
+}
+
+/** Hosts that may hold something of the instance: a build was sent there, and no destroy has succeeded since. */
+export async function hostsWithRemains(db: StepContext['db'], instanceId: string): Promise<string[]> {
+  const commands = await db.selectFrom('commands').select(['host_id', 'verb', 'state']).where('instance_id', '=', instanceId)
+    .where('verb', 'in', ['build', 'destroy']).orderBy('created_at').execute();
+  const remains = new Set<string>();
+  for (const { host_id: hostId, verb, state } of commands) {
+    if (verb === 'build') remains.add(hostId);
+    else if (state === 'done') remains.delete(hostId);
+  }
+  return [...remains];
+}
+
+export const deleteInstance: Workflow = {
+  kind: 'delete-instance',
+  steps: [
+    {
+      name: 'supersede_operations',
+      timeoutMs: 600_000,
+      async do(context) {
+        if (!(await endOlderOperations(context))) await context.waitFor(500);
+        const row = await context.instance();
+        const hosts = new Set(await hostsWithRemains(context.db, row.id));
+        if (row.host_id !== null) hosts.add(row.host_id);
+        return { hostIds: [...hosts], hostname: row.host };
+      },
+    },
+    {
+      name: 'destroy_on_host',
+      timeoutMs: 120_000,
+      async do(context) {
+        for (const hostId of context.data.hostIds as string[]) {
+          try {
+            await context.command(hostId, 'destroy', {});
+          } catch (error) {
+            if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
+            // The command stays in the host's queue: it is carried out when the host comes back.
+            context.logger.warn({ hostId }, 'host did not answer; the instance is deleted without it');
+          }
+        }
+      },
+    },
+    {
+      name: 'release_ports',
+      timeoutMs: 300_000,
+      async do(context) {
+        await context.neighbours.network.releasePorts({ instanceId: context.operation.instanceId });
+      },
+    },
+    {
+      name: 'release_host',
+      timeoutMs: 300_000,
+      async do(context) {
+        await context.neighbours.placement.release({ consumerId: context.operation.instanceId });
+      },
+    },
+  ],
+  retry: { from: 'supersede_operations', attempts: 3, note: (data) => data },
+  async succeeded(trx, { instanceId, generation }) {
+    await markDeleted(trx, instanceId, generation);
+  },
+  async failed(trx, { instanceId, generation }, failure) {
+    await trx.updateTable('instances').set({ vm_state: 'error', task_state: null, updated_at: dbNow, state_changed_at: dbNow })
+      .where('id', '=', instanceId).where('generation', '=', generation).execute();
+    await recordFault(trx, instanceId, failure);
+  },
+};
+
+/** The row stays for the records; what it took of the quota is given back in the same transaction. */
+async function markDeleted(trx: Transaction<ComputeDb>, instanceId: string, generation: number): Promise<void> {
+  const row = await trx.selectFrom('instances').select(['project_id', 'flavor_json']).where('id', '=', instanceId).executeTakeFirstOrThrow();
+  const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
+  const { numUpdatedRows } = await trx.updateTable('instances')
+    .set({ vm_state: 'deleted', task_state: null, power_state: 0, host_id: null, deleted_at: dbNow, terminated_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, user_data: null, admin_pass: null })
+    .where('id', '=', instanceId).where('generation', '=', generation).where('deleted_at', 'is', null).executeTakeFirst();
+  if (numUpdatedRows === 1n) await releaseUsage(trx, row.project_id, { instances: 1, cores: flavor.vcpus, ram: flavor.ram });
+}
+
