@@ -1,0 +1,150 @@
+import { sql } from 'kysely';
+import { badRequest, conflict, forbidden, type RequestContext } from '@virga/core';
+import { inTransaction, isForeignKeyViolation, type Kysely } from '@virga/db';
+import type { PolicyEnforcer, PolicyTarget } from '@virga/rest';
+import type { NetworkSchema } from '../db/tables';
+import { decodeRow, readInput, unwrapBody, withDefaults } from './attributes';
+import { missing, type Collection, type Row, type Trx, type View } from './collection';
+import { listRows, type Page, type Query } from './listing';
+import type { Db } from '../db/tables';
+
+const equal = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** The verbs that all resources share: what is checked, in which order, and what is answered. */
+export class CollectionVerbs {
+  constructor(
+    readonly db: Kysely<NetworkSchema>,
+    private readonly policy: PolicyEnforcer,
+    /** Called after each change was committed. */
+    private readonly changed: () => void,
+  ) {}
+
+  async list(collection: Collection, caller: RequestContext, query: Query): Promise<{ views: View[]; page: Page }> {
+    await collection.beforeList?.(caller);
+    const page = await listRows(this.db, collection, caller, query);
+    return { views: await this.views(this.db, collection, caller, page.rows, fieldsOf(query)), page };
+  }
+
+  async show(collection: Collection, caller: RequestContext, id: string, query: Query): Promise<View> {
+    const row = await this.row(this.db, collection, caller, id);
+    return (await this.views(this.db, collection, caller, [row], fieldsOf(query)))[0]!;
+  }
+
+  /** Makes one, or all of a list in one transaction; answers with the body of the response. */
+  async create(collection: Collection, caller: RequestContext, body: unknown): Promise<View> {
+    const many = (body as Record<string, unknown> | null)?.[collection.plural];
+    if (many === undefined) return { [collection.singular]: (await this.createAll(collection, caller, [unwrapBody(body, collection.singular)]))[0] };
+    if (!Array.isArray(many) || many.length === 0 || many.length > 100) throw badRequest('Body contains invalid data', { type: 'HTTPBadRequest' });
+    const items = many.map((item: unknown) => unwrapBody({ [collection.singular]: item }, collection.singular));
+    return { [collection.plural]: await this.createAll(collection, caller, items) };
+  }
+
+  private async createAll(collection: Collection, caller: RequestContext, items: Record<string, unknown>[]): Promise<View[]> {
+    const inputs = items.map((item) => readInput(collection.attributes, item, 'post'));
+    const views = await inTransaction(this.db, async (trx) => {
+      const ids: string[] = [];
+      for (const given of inputs) {
+        const input = withDefaults(collection.attributes, given);
+        input.project_id = this.ownerOf(caller, given.project_id as string | undefined);
+        const target = (await collection.newTarget?.(trx, caller, input)) ?? { projectId: input.project_id as string };
+        this.enforce(collection, caller, 'create', given, target);
+        ids.push(await collection.create!(trx, caller, input));
+      }
+      const rows = await this.rowsOf(trx, collection, ids);
+      return this.views(trx, collection, caller, rows);
+    });
+    this.changed();
+    return views;
+  }
+
+  async update(collection: Collection, caller: RequestContext, id: string, body: unknown): Promise<View> {
+    const input = readInput(collection.attributes, unwrapBody(body, collection.singular), 'put');
+    return this.change(collection, caller, id, input, (trx, row) => collection.update!(trx, caller, row, input));
+  }
+
+  /** Changes a row that the caller may update, under its lock, and shows it. */
+  async change(collection: Collection, caller: RequestContext, id: string, input: Record<string, unknown>, work: (trx: Trx, row: Row) => Promise<void>): Promise<View> {
+    const view = await inTransaction(this.db, async (trx) => {
+      const row = await this.row(trx, collection, caller, id, true);
+      this.enforce(collection, caller, 'update', input, await collection.target(trx, row));
+      await work(trx, row);
+      return (await this.views(trx, collection, caller, await this.rowsOf(trx, collection, [row.id])))[0]!;
+    });
+    this.changed();
+    return view;
+  }
+
+  async remove(collection: Collection, caller: RequestContext, id: string): Promise<void> {
+    try {
+      await inTransaction(this.db, async (trx) => {
+        const row = await this.row(trx, collection, caller, id, true);
+        this.enforce(collection, caller, 'delete', {}, await collection.target(trx, row));
+        await collection.remove!(trx, caller, row);
+      });
+    } catch (error) {
+      // Something came to refer to it between our look and the delete.
+      if (isForeignKeyViolation(error)) throw conflict(`${collection.singular} ${id} is in use.`, { type: 'InUse' });
+      throw error;
+    }
+    this.changed();
+  }
+
+  /** The row when the caller sees it, else 404. */
+  async row(db: Db, collection: Collection, caller: RequestContext, id: string, lock = false): Promise<Row> {
+    const visible = collection.visible(caller);
+    const { rows: [row] } = await sql<Row>`select * from ${sql.table(collection.table)} where id = ${id}
+      ${visible ? sql`and ${visible}` : sql``} ${lock ? sql`for update` : sql``}`.execute(db);
+    if (!row) throw missing(collection, id);
+    return row;
+  }
+
+  private async rowsOf(db: Db, collection: Collection, ids: string[]): Promise<Row[]> {
+    const { rows } = await sql<Row>`select * from ${sql.table(collection.table)} where id in (${sql.join(ids)})`.execute(db);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => byId.get(id)!);
+  }
+
+  /** Rows as this caller may see them. */
+  async views(db: Db, collection: Collection, caller: RequestContext, rows: Row[], fields?: ReadonlySet<string>): Promise<View[]> {
+    if (rows.length === 0) return [];
+    const extra = await collection.extend?.(db, rows, caller);
+    const guarded = Object.keys(collection.attributes).filter((name) => this.policy.has(`get_${collection.singular}:${name}`));
+    return rows.map((row, index) => {
+      const view: View = { ...decodeRow(collection.attributes, row), ...extra?.[index] };
+      const target = { projectId: row.project_id as string };
+      for (const name of guarded) if (!this.policy.allows(caller, `get_${collection.singular}:${name}`, target)) delete view[name];
+      if ('project_id' in view) view.tenant_id = view.project_id;
+      return fields ? Object.fromEntries(Object.entries(view).filter(([name]) => fields.has(name))) : view;
+    });
+  }
+
+  private ownerOf(caller: RequestContext, asked: string | undefined): string {
+    const own = caller.project?.id;
+    if (asked !== undefined && asked !== own) {
+      if (!caller.roleNames.has('admin')) {
+        throw badRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges", { type: 'HTTPBadRequest' });
+      }
+      return asked;
+    }
+    if (own === undefined) throw badRequest("Running without keystone AuthN requires that tenant_id is specified", { type: 'HTTPBadRequest' });
+    return own;
+  }
+
+  /** The rule of the verb, and that of each attribute that is set to other than its default. */
+  enforce(collection: Collection, caller: RequestContext, verb: 'create' | 'update' | 'delete', input: Record<string, unknown>, target: PolicyTarget): void {
+    const action = `${verb}_${collection.singular}`;
+    const rules = Object.keys(input).filter((name) => {
+      const { guarded, default: standard } = collection.attributes[name]!;
+      return this.policy.has(`${action}:${name}`) && (guarded ? guarded(input[name]) : !(verb === 'create' && equal(input[name], standard)));
+    }).map((name) => `${action}:${name}`);
+    if (verb !== 'delete') rules.push(...(collection.rules?.(input, verb) ?? []).filter((rule) => this.policy.has(rule)));
+    if ([action, ...rules].every((rule) => this.policy.allows(caller, rule, target))) return;
+    const sentence = rules.reduce((all, rule) => `(${all} and rule:${rule})`, `rule:${action}`);
+    throw forbidden(`${sentence} is disallowed by policy`, { type: 'PolicyNotAuthorized' });
+  }
+}
+
+function fieldsOf(query: Query): ReadonlySet<string> | undefined {
+  const fields = [query.fields ?? []].flat().flatMap((field) => field.split(',')).filter((field) => field !== '');
+  return fields.length > 0 ? new Set(fields) : undefined;
+}

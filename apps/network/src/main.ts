@@ -1,0 +1,59 @@
+import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
+import { createLogger } from '@virga/core';
+import { TokenVerifier } from '@virga/rest';
+import { RabbitBus } from '@virga/rpc';
+import { listenTarget, runService } from '@virga/service';
+import { Histogram } from 'prom-client';
+import { listOf, readConfig, readDatabaseConfig } from './config';
+import { migrations } from './db/migrations';
+import type { NetworkSchema } from './db/tables';
+import { createNetworkApp } from './network.app';
+import { connectNorthbound, connectSouthbound } from './ovn/northbound';
+
+async function runMigrations(): Promise<void> {
+  const config = readDatabaseConfig();
+  const db = createDatabase<NetworkSchema>({ url: config.VIRGA_DB_URL, poolSize: 2 });
+  try {
+    createLogger('network', config.VIRGA_LOG_LEVEL).info({ applied: await migrate(db, migrations) }, 'schema is up to date');
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function serve(): Promise<void> {
+  const config = readConfig();
+  await runService({ name: 'network', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+    const db = createDatabase<NetworkSchema>({ url: config.VIRGA_DB_URL });
+    onStop('database', () => db.destroy());
+    if (!(await isMigrated(db, migrations))) throw new Error('the schema is not up to date; run: main.js migrate');
+    const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
+    onStop('bus', () => bus.close());
+    const nb = connectNorthbound(listOf(config.VIRGA_NETWORK_OVN_NB), logger);
+    const sb = connectSouthbound(listOf(config.VIRGA_NETWORK_OVN_SB), logger);
+    onStop('OVN databases', async () => { await Promise.all([nb.close(), sb.close()]); });
+    admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
+    admin.addCheck('broker', () => bus.connected);
+    admin.addCheck('northbound', () => nb.connected);
+    const verifier = await TokenVerifier.overBus(bus, logger);
+    const seconds = new Histogram({
+      name: 'virga_http_request_seconds', help: 'Time to answer, by route.', labelNames: ['method', 'route', 'status'], registers: [admin.metrics],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    });
+    const app = await createNetworkApp({
+      db, bus, nb, sb, logger,
+      identityUrl: config.VIRGA_PUBLIC_IDENTITY_URL,
+      settings: {
+        physicalNetworks: listOf(config.VIRGA_NETWORK_PHYSNETS), underlayMtu: config.VIRGA_NETWORK_UNDERLAY_MTU, availabilityZone: config.VIRGA_NETWORK_AVAILABILITY_ZONE,
+      },
+      writer: { pollMs: 1000, reconcileMs: config.VIRGA_NETWORK_RECONCILE_SECONDS * 1000 },
+      verifyToken: (token) => verifier.verify(token),
+      onAnswer: ({ method, route, status, seconds: took }) => seconds.observe({ method, route, status: String(status) }, took),
+    });
+    await app.start();
+    onStop('network', () => app.stop());
+    const target = listenTarget(config.VIRGA_LISTEN);
+    await app.http.listen('path' in target ? (target as never) : target.port, 'path' in target ? undefined as never : target.host);
+  });
+}
+
+void (process.argv[2] === 'migrate' ? runMigrations() : serve());

@@ -1,0 +1,103 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Logger, RequestContext } from '@virga/core';
+import type { Kysely } from '@virga/db';
+import { createHttpApp, FAULT_STYLES, PolicyEnforcer, type HttpEdgeOptions } from '@virga/rest';
+import type { Bus } from '@virga/rpc';
+import { networkContract } from '@virga/contracts';
+import type { Collection } from './api/collection';
+import { ExtensionController } from './api/extension.controller';
+import { policies } from './api/policies';
+import { COLLECTIONS, controllerOf, type Collections } from './api/resource.controllers';
+import { TAGGED, TagController } from './api/tag.controller';
+import { CollectionVerbs } from './api/verbs';
+import { VersionController } from './api/version.controller';
+import type { NetworkSchema } from './db/tables';
+import { networkCollection } from './networks/network.collection';
+import type { NetworkSettings } from './networks/network.verbs';
+import { gatewayHosts } from './ovn/gateway-hosts';
+import { Northbound, type NbClient, type SbClient } from './ovn/northbound';
+import { OvnWriter, type OvnWriterOptions } from './ovn/ovn-writer';
+import { renderers } from './ovn/render';
+import { SyncWaiter } from './ovn/sync-waiter';
+import { portCollection } from './ports/port.collection';
+import { networkHandlers } from './rpc/network.handlers';
+import { securityGroupCollection } from './security-groups/security-group.collection';
+import { securityGroupRuleCollection } from './security-groups/security-group-rule.collection';
+import { subnetCollection } from './subnets/subnet.collection';
+
+/** Wakes the writers of all processes of this service. */
+const SYNC_TOPIC = 'network.ovn-sync';
+
+export interface NetworkAppOptions {
+  db: Kysely<NetworkSchema>;
+  bus: Bus;
+  nb: NbClient;
+  sb: SbClient;
+  logger: Logger;
+  identityUrl: string;
+  settings: NetworkSettings;
+  writer: OvnWriterOptions;
+  verifyToken(token: string): Promise<RequestContext>;
+  onAnswer?: HttpEdgeOptions['onAnswer'];
+}
+
+export interface NetworkApp {
+  http: NestFastifyApplication;
+  writer: OvnWriter;
+  /** Serves the contract and begins to write northbound rows. */
+  start(): Promise<void>;
+  /** Takes no more requests, finishes those in work. */
+  stop(): Promise<void>;
+}
+
+@Module({})
+class NetworkModule {}
+
+/** Puts the service together; nothing listens yet. */
+export async function createNetworkApp(options: NetworkAppOptions): Promise<NetworkApp> {
+  const { db, bus, nb, sb, logger } = options;
+  const gateways = gatewayHosts(sb);
+  const writer = new OvnWriter(db, new Northbound(nb), renderers(gateways), logger, options.writer);
+  const waiter = new SyncWaiter(db, () => {
+    writer.wake();
+    bus.publish(SYNC_TOPIC, {}).catch((error: unknown) => logger.debug({ err: error }, 'other writers not woken'));
+  });
+  writer.onApplied(() => waiter.applied());
+  const verbs = new CollectionVerbs(db, new PolicyEnforcer(policies, FAULT_STYLES.network), () => waiter.changed());
+  const collections: Collections = {
+    networks: networkCollection(options.settings),
+    subnets: subnetCollection,
+    ports: portCollection,
+    'security-groups': securityGroupCollection(db),
+    'security-group-rules': securityGroupRuleCollection,
+  };
+  const tagged: Record<string, Collection> = Object.fromEntries(Object.entries(collections).filter(([path]) => path !== 'security-group-rules'));
+  const root: DynamicModule = {
+    module: NetworkModule,
+    controllers: [VersionController, ExtensionController, ...Object.keys(collections).map(controllerOf), TagController],
+    providers: [
+      { provide: COLLECTIONS, useValue: collections },
+      { provide: TAGGED, useValue: tagged },
+      { provide: CollectionVerbs, useValue: verbs },
+    ],
+  };
+  const http = await createHttpApp(root as never, {
+    service: 'network', identityUrl: options.identityUrl, policies, logger, verifyToken: options.verifyToken, ...(options.onAnswer && { onAnswer: options.onAnswer }),
+  });
+  let served: { stop(): Promise<void> } | undefined;
+  return {
+    http,
+    writer,
+    async start() {
+      await bus.subscribe(SYNC_TOPIC, () => writer.wake());
+      writer.start();
+      served = await bus.serve(networkContract, networkHandlers(db, verbs, waiter));
+    },
+    async stop() {
+      await http.close();
+      await served?.stop();
+      await writer.stop();
+    },
+  };
+}

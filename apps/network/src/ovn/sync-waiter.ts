@@ -1,0 +1,42 @@
+import { systemClock } from '@virga/core';
+import type { Kysely } from '@virga/db';
+import type { NetworkSchema } from '../db/tables';
+import { pendingSync } from './sync-queue';
+
+/** How often the queue is looked at while somebody waits for it, ms: the writer may be another process. */
+const LOOK_EVERY_MS = 100;
+
+/** Tells the writer that there is work, and waits for it to be done. */
+export class SyncWaiter {
+  private readonly waiting = new Set<() => void>();
+
+  constructor(private readonly db: Kysely<NetworkSchema>, private readonly wakeWriter: () => void) {}
+
+  /** A transaction that queued changes was committed. */
+  changed(): void {
+    this.wakeWriter();
+  }
+
+  /** The writer of this process has written a batch. */
+  applied(): void {
+    for (const wake of this.waiting) wake();
+  }
+
+  /** True as soon as no change of these resources waits to be written; false after `timeoutMs`. */
+  async written(ids: readonly string[], timeoutMs: number): Promise<boolean> {
+    const deadline = Date.now() + timeoutMs;
+    while (await pendingSync(this.db, ids) > 0) {
+      if (Date.now() >= deadline) return false;
+      await this.pause();
+    }
+    return true;
+  }
+
+  private async pause(): Promise<void> {
+    const abort = new AbortController();
+    const wake = () => abort.abort(new Error('woken'));
+    this.waiting.add(wake);
+    await systemClock.sleep(LOOK_EVERY_MS, abort.signal).catch(() => undefined);
+    this.waiting.delete(wake);
+  }
+}

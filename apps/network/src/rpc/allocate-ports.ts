@@ -1,0 +1,95 @@
+import type { RequestedNetwork } from '@virga/contracts';
+import { CloudError, conflict, type RequestContext } from '@virga/core';
+import { isDuplicateKey } from '@virga/db';
+import { withDefaults } from '../api/attributes';
+import type { Trx } from '../api/collection';
+import type { CollectionVerbs } from '../api/verbs';
+import { visibleNetwork } from '../networks/visible-network';
+import { deletePort, touchPort } from '../ports/port-rows';
+import { PORT_ATTRIBUTES } from '../ports/port.attributes';
+import { portCollection } from '../ports/port.collection';
+import { createPortOn } from '../ports/port.verbs';
+import { assertAttachable, portInUse, portNotFound } from './resolve-requested';
+
+export interface AllocateRequest {
+  instanceId: string;
+  availabilityZone: string;
+  networks: RequestedNetwork[];
+  securityGroupIds: string[];
+}
+
+/** True when another message for the same instance has made the port in the meantime. */
+export const isInstanceConflict = (error: unknown): boolean =>
+  isDuplicateKey(error) && String((error as { sqlMessage?: string }).sqlMessage).includes('ports_instance');
+
+/** Over the bus an address that is taken has the name by which compute knows it. */
+function busError(error: unknown, networkId: string): unknown {
+  if (!(error instanceof CloudError) || error.type !== 'IpAddressAlreadyAllocated') return error;
+  const address = /^IP address (\S+)/.exec(error.message)?.[1];
+  return conflict(`Unable to complete operation for network ${networkId}. The IP address ${address} is in use.`, { type: 'IpAddressInUse' });
+}
+
+async function makePort(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, request: AllocateRequest, wanted: RequestedNetwork, position: number): Promise<void> {
+  const network = await visibleNetwork(trx, caller, wanted.networkId!);
+  assertAttachable(caller, network);
+  const secured = Boolean(network.port_security_enabled);
+  const given: Record<string, unknown> = {
+    network_id: network.id,
+    ...(wanted.fixedIp !== undefined && { fixed_ips: [{ ip_address: wanted.fixedIp }] }),
+    ...(secured && request.securityGroupIds.length > 0 && { security_groups: request.securityGroupIds }),
+  };
+  const projectId = caller.project?.id ?? '';
+  verbs.enforce(portCollection, caller, 'create', given, { projectId, parentProjectId: network.project_id, parentShared: Boolean(network.shared) });
+  const input = withDefaults(PORT_ATTRIBUTES, { ...given, project_id: projectId, device_id: request.instanceId, device_owner: `compute:${request.availabilityZone}` });
+  try {
+    await createPortOn(trx, caller, network, input, { instance_owned: 1, instance_position: position });
+  } catch (error) {
+    throw busError(error, network.id);
+  }
+}
+
+/** Takes a port that the user brought: whoever comes first has it. */
+async function takePort(trx: Trx, caller: RequestContext, request: AllocateRequest, portId: string, position: number): Promise<void> {
+  const port = await trx.selectFrom('ports').select(['project_id', 'device_id']).where('id', '=', portId).executeTakeFirst();
+  if (!port || (port.project_id !== caller.project?.id && !caller.roleNames.has('admin'))) throw portNotFound(portId);
+  const taken = await trx.updateTable('ports')
+    .set({ device_id: request.instanceId, device_owner: `compute:${request.availabilityZone}`, instance_owned: 0, instance_position: position })
+    .where('id', '=', portId).where('device_id', '=', '').where('device_owner', '=', '').executeTakeFirst();
+  if (taken.numUpdatedRows === 0n) throw portInUse(portId, port.device_id);
+  await touchPort(trx, portId);
+}
+
+/** Makes or takes the ports of an instance that it does not have yet; a repeat finds them all there. */
+export async function allocatePorts(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, request: AllocateRequest): Promise<void> {
+  const existing = await trx.selectFrom('ports').select('instance_position').where('device_id', '=', request.instanceId).where('device_owner', 'like', 'compute:%').execute();
+  const positions = new Set(existing.map(({ instance_position }) => instance_position));
+  for (const [position, wanted] of request.networks.entries()) {
+    if (positions.has(position)) continue;
+    if (wanted.portId !== undefined) await takePort(trx, caller, request, wanted.portId, position);
+    else await makePort(trx, verbs, caller, request, wanted, position);
+  }
+}
+
+/** Deletes what was made for the instance and gives back what the user brought; of one port, or of all. */
+export async function releasePorts(trx: Trx, instanceId: string, portId?: string): Promise<void> {
+  const query = trx.selectFrom('ports').select(['id', 'instance_owned']).where('device_id', '=', instanceId).where('device_owner', 'like', 'compute:%');
+  const ports = await (portId === undefined ? query : query.where('id', '=', portId)).forUpdate().execute();
+  for (const port of ports) {
+    if (port.instance_owned) {
+      await deletePort(trx, port.id);
+      continue;
+    }
+    await trx.updateTable('ports').set({ device_id: '', device_owner: '', binding_host_id: '', binding_profile: '{}', instance_position: null }).where('id', '=', port.id).execute();
+    await touchPort(trx, port.id);
+  }
+}
+
+/** Binds all ports of an instance to a host; ids of the ports. */
+export async function bindPorts(trx: Trx, instanceId: string, hostname: string): Promise<string[]> {
+  const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id']).where('device_id', '=', instanceId).where('device_owner', 'like', 'compute:%').forUpdate().execute();
+  for (const port of ports.filter(({ binding_host_id }) => binding_host_id !== hostname)) {
+    await trx.updateTable('ports').set({ binding_host_id: hostname }).where('id', '=', port.id).execute();
+    await touchPort(trx, port.id);
+  }
+  return ports.map(({ id }) => id);
+}

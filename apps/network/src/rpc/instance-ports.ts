@@ -1,0 +1,54 @@
+import type { InstancePort } from '@virga/contracts';
+import { parseCidr } from '@virga/domain';
+import { groupBy } from '../db/group-by';
+import type { Db } from '../db/tables';
+
+/** The addresses of ports with what an instance has to know of their subnets. */
+async function addressesOf(db: Db, portIds: string[]) {
+  const rows = await db.selectFrom('ip_allocations as a').innerJoin('subnets as s', 's.id', 'a.subnet_id')
+    .select(['a.port_id', 'a.address', 's.id as subnet_id', 's.cidr', 's.ip_version', 's.gateway_ip', 's.dns_nameservers', 's.host_routes', 's.enable_dhcp'])
+    .where('a.port_id', 'in', portIds).orderBy('a.position').execute();
+  return groupBy(rows, ({ port_id }) => port_id);
+}
+
+/** The metadata ports of networks, by network; those without an address serve nobody. */
+async function metadataPortsOf(db: Db, networkIds: string[]) {
+  const ports = await db.selectFrom('ports').select(['id', 'network_id', 'mac_address']).where('network_id', 'in', networkIds).where('device_owner', '=', 'network:distributed').execute();
+  const addresses = ports.length === 0 ? new Map<string, never[]>() : await addressesOf(db, ports.map(({ id }) => id));
+  return new Map(ports.map((port) => [port.network_id, {
+    portId: port.id, macAddress: port.mac_address, addresses: (addresses.get(port.id) ?? []).map(({ address, cidr }) => `${address}/${parseCidr(cidr)!.prefix}`),
+  }]));
+}
+
+/** The ports of an instance in the order of its cards. */
+export async function portsOfInstance(db: Db, instanceId: string): Promise<InstancePort[]> {
+  const ports = await db.selectFrom('ports as p').innerJoin('networks as n', 'n.id', 'p.network_id')
+    .select(['p.id', 'p.network_id', 'n.name as network_name', 'n.mtu', 'p.mac_address', 'p.status', 'p.instance_owned'])
+    .where('p.device_id', '=', instanceId).where('p.device_owner', 'like', 'compute:%').orderBy('p.instance_position').orderBy('p.created_at').execute();
+  if (ports.length === 0) return [];
+  const addresses = await addressesOf(db, ports.map(({ id }) => id));
+  const metadata = await metadataPortsOf(db, [...new Set(ports.map(({ network_id }) => network_id))]);
+  return ports.map((port): InstancePort => {
+    const metadataPort = metadata.get(port.network_id);
+    return {
+      portId: port.id,
+      networkId: port.network_id,
+      networkName: port.network_name,
+      macAddress: port.mac_address,
+      mtu: port.mtu,
+      ownedByInstance: Boolean(port.instance_owned),
+      status: port.status,
+      fixedIps: (addresses.get(port.id) ?? []).map((address) => ({
+        ipAddress: address.address,
+        subnetId: address.subnet_id,
+        cidr: address.cidr,
+        version: address.ip_version === 4 ? 4 : 6,
+        gatewayIp: address.gateway_ip,
+        dnsNameservers: JSON.parse(address.dns_nameservers) as string[],
+        hostRoutes: JSON.parse(address.host_routes) as { destination: string; nexthop: string }[],
+        dhcp: Boolean(address.enable_dhcp),
+      })),
+      ...(metadataPort && metadataPort.addresses.length > 0 && { metadataPort }),
+    };
+  });
+}

@@ -1,0 +1,64 @@
+import type { networkContract } from '@virga/contracts';
+import { unavailable } from '@virga/core';
+import { inTransaction, type Kysely } from '@virga/db';
+import type { Handlers } from '@virga/rpc';
+import type { CollectionVerbs } from '../api/verbs';
+import { groupBy } from '../db/group-by';
+import type { NetworkSchema } from '../db/tables';
+import type { SyncWaiter } from '../ovn/sync-waiter';
+import { contextOfActor } from './actor-context';
+import { allocatePorts, bindPorts, isInstanceConflict, releasePorts } from './allocate-ports';
+import { portsOfInstance } from './instance-ports';
+import { resolveGroups, resolveNetworks } from './resolve-requested';
+
+/** Longest time that `bindPorts` waits for the northbound rows, ms; below the time-out of the call. */
+const BIND_WAIT_MS = 15_000;
+
+export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerbs, waiter: SyncWaiter): Handlers<typeof networkContract> {
+  return {
+    async resolveRequested({ actor, requested, securityGroups, count }) {
+      const caller = contextOfActor(actor);
+      const networks = await resolveNetworks(db, caller, requested, count);
+      const securityGroupIds = await inTransaction(db, (trx) => resolveGroups(trx, caller, securityGroups));
+      waiter.changed();
+      return { networks, securityGroupIds, newPorts: count * networks.filter(({ portId }) => portId === undefined).length };
+    },
+
+    async allocatePorts({ actor, ...request }) {
+      const caller = contextOfActor(actor);
+      const allocate = () => inTransaction(db, (trx) => allocatePorts(trx, verbs, caller, request));
+      // Two messages for one instance at once: the second finds the ports of the first.
+      await allocate().catch((error: unknown) => { if (!isInstanceConflict(error)) throw error; return allocate(); });
+      waiter.changed();
+      return { ports: await portsOfInstance(db, request.instanceId) };
+    },
+
+    async bindPorts({ instanceId, hostname }) {
+      const ids = await inTransaction(db, (trx) => bindPorts(trx, instanceId, hostname));
+      waiter.changed();
+      if (!(await waiter.written(ids, BIND_WAIT_MS))) throw unavailable('The ports were not written to the network database in time.');
+      return { ports: await portsOfInstance(db, instanceId) };
+    },
+
+    async releasePorts({ instanceId }) {
+      await inTransaction(db, (trx) => releasePorts(trx, instanceId));
+      waiter.changed();
+      return {};
+    },
+
+    async releasePort({ instanceId, portId }) {
+      await inTransaction(db, (trx) => releasePorts(trx, instanceId, portId));
+      waiter.changed();
+      return {};
+    },
+
+    instancePorts: async ({ instanceId }) => ({ ports: await portsOfInstance(db, instanceId) }),
+
+    async instanceSecurityGroups({ instanceIds }) {
+      if (instanceIds.length === 0) return { groups: {} };
+      const rows = await db.selectFrom('ports as p').innerJoin('port_security_groups as m', 'm.port_id', 'p.id').innerJoin('security_groups as g', 'g.id', 'm.security_group_id')
+        .select(['p.device_id', 'g.name']).distinct().where('p.device_id', 'in', instanceIds).where('p.device_owner', 'like', 'compute:%').orderBy('g.name').execute();
+      return { groups: Object.fromEntries([...groupBy(rows, ({ device_id }) => device_id)].map(([id, groups]) => [id, groups.map(({ name }) => name)])) };
+    },
+  };
+}
