@@ -3,3 +3,4 @@ export * from './ipam';
 export * from './servers';
 export * from './quotas';
 export * from './security-groups';
+export * from './placement';

@@ -1,0 +1,4 @@
+export * from './filters';
+export * from './hosts';
+export * from './resources';
+export * from './weighers';
