@@ -7,6 +7,20 @@ import { createEnforcer } from './policies';
 import { ApplicationCredentialLogin } from './auth/application-credential-login';
 import { Authenticator } from './auth/authenticate';
 import { TokensController } from './auth/tokens.controller';
+import { ApplicationCredentialsController } from './application-credentials/application-credentials.controller';
+import { AuthController } from './auth/auth.controller';
+import { DomainsController } from './domains/domains.controller';
+import { EndpointsController } from './endpoints/endpoints.controller';
+import { GroupsController } from './groups/groups.controller';
+import { ProjectsController } from './projects/projects.controller';
+import { ProjectTagsController } from './projects/project-tags.controller';
+import { RegionsController } from './regions/regions.controller';
+import { GrantsController } from './role-assignments/grants.controller';
+import { RoleAssignmentsController } from './role-assignments/role-assignments.controller';
+import { ImpliedRolesController } from './roles/implied-roles.controller';
+import { RolesController } from './roles/roles.controller';
+import { ServicesController } from './services/services.controller';
+import { UsersController } from './users/users.controller';
 import { Catalog } from './catalog/catalog';
 import { PasswordHasher } from './passwords/password-hash';
 import { Revoker } from './revocations/revoker';
@@ -29,7 +43,10 @@ export function identityModule({ db, settings, keys, verifier, revoker }: Identi
   const value = (provide: unknown, useValue: unknown): Provider => ({ provide, useValue }) as Provider;
   return {
     module: IdentityModule,
-    controllers: [VersionsController, TokensController],
+    controllers: [
+      VersionsController, TokensController, AuthController, DomainsController, ProjectsController, ProjectTagsController, UsersController, ApplicationCredentialsController,
+      GroupsController, RolesController, ImpliedRolesController, GrantsController, RoleAssignmentsController, RegionsController, ServicesController, EndpointsController,
+    ],
     providers: [
       value(DATABASE, db), value(CONFIG, settings), value(ENFORCER, createEnforcer()),
       value(SigningKeys, keys), value(TokenVerifier, verifier), value(Revoker, revoker), value(PasswordHasher, new PasswordHasher()),
