@@ -1,0 +1,32 @@
+import { inTransaction, sql, type Kysely } from '@virga/db';
+import type { Resources } from '@virga/domain';
+import type { PlacementDb } from '../db/tables';
+
+export interface Allocation {
+  consumerId: string;
+  hostId: string;
+  resources: Resources;
+}
+
+/** Gives back what the consumer holds; undefined when that is nothing. */
+export function release(db: Kysely<PlacementDb>, consumerId: string): Promise<Allocation | undefined> {
+  return inTransaction(db, async (trx) => {
+    const row = await trx.selectFrom('allocations').selectAll().where('consumer_id', '=', consumerId).forUpdate().executeTakeFirst();
+    if (!row) return undefined;
+    await trx.deleteFrom('allocations').where('consumer_id', '=', consumerId).execute();
+    await trx.updateTable('hosts').where('id', '=', row.host_id).set({
+      used_vcpus: sql`used_vcpus - ${row.vcpus}`, used_memory_mb: sql`used_memory_mb - ${row.memory_mb}`, used_disk_gb: sql`used_disk_gb - ${row.disk_gb}`,
+    }).execute();
+    return allocationOf(row);
+  });
+}
+
+export async function listAllocations(db: Kysely<PlacementDb>, hostId?: string): Promise<Allocation[]> {
+  const rows = await db.selectFrom('allocations').selectAll().$if(hostId !== undefined, (query) => query.where('host_id', '=', hostId!))
+    .orderBy('created_at').orderBy('consumer_id').execute();
+  return rows.map(allocationOf);
+}
+
+const allocationOf = (row: { consumer_id: string; host_id: string; vcpus: number; memory_mb: number; disk_gb: number }): Allocation => ({
+  consumerId: row.consumer_id, hostId: row.host_id, resources: { vcpus: row.vcpus, memoryMb: row.memory_mb, diskGb: row.disk_gb },
+});
