@@ -49,8 +49,9 @@ describe('placement', () => {
     placement.claim(request).then(() => { throw new Error('the claim was granted'); }, (error: unknown) => error as CloudError);
   /** The rule that must hold at any time: what a host counts as used is the sum of its allocations and within its capacity. */
   const checkSums = async (): Promise<void> => {
-    const wrong = await sql`SELECT hosts.id FROM hosts LEFT JOIN allocations ON allocations.host_id = hosts.id GROUP BY hosts.id
-      HAVING used_vcpus <> COALESCE(SUM(vcpus), 0) OR used_memory_mb <> COALESCE(SUM(memory_mb), 0) OR used_disk_gb <> COALESCE(SUM(disk_gb), 0)
+    const wrong = await sql`SELECT hosts.id FROM hosts
+      LEFT JOIN (SELECT host_id, SUM(vcpus) vcpus, SUM(memory_mb) memory_mb, SUM(disk_gb) disk_gb FROM allocations GROUP BY host_id) sums ON sums.host_id = hosts.id
+      WHERE used_vcpus <> COALESCE(vcpus, 0) OR used_memory_mb <> COALESCE(memory_mb, 0) OR used_disk_gb <> COALESCE(disk_gb, 0)
         OR used_vcpus > capacity_vcpus OR used_memory_mb > capacity_memory_mb OR used_disk_gb > capacity_disk_gb`.execute(db);
     expect(wrong.rows).toEqual([]);
   };
