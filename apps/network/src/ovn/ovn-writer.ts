@@ -11,7 +11,7 @@ import { MARKS, ownerKey, type DesiredResource } from './rows';
 import { OVN_KINDS, type OvnKind } from './sync-queue';
 
 /** Only who holds this lock of the northbound database writes to it. */
-export const WRITER_LOCK = 'virga-network';
+export const WRITER_LOCK = 'virga_network';
 const BATCH = 200;
 /** A row that others need is missing: everything is compared this soon. */
 const REPAIR_SOON_MS = 2000;

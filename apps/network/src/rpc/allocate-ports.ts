@@ -55,7 +55,12 @@ async function takePort(trx: Trx, caller: RequestContext, request: AllocateReque
   const taken = await trx.updateTable('ports')
     .set({ device_id: request.instanceId, device_owner: `compute:${request.availabilityZone}`, instance_owned: 0, instance_position: position })
     .where('id', '=', portId).where('device_id', '=', '').where('device_owner', '=', '').executeTakeFirst();
-  if (taken.numUpdatedRows === 0n) throw portInUse(portId, port.device_id);
+  if (taken.numUpdatedRows === 0n) {
+    const now = await trx.selectFrom('ports').select('device_id').where('id', '=', portId).executeTakeFirst();
+    // Another message for the same instance was faster.
+    if (now?.device_id === request.instanceId) return;
+    throw portInUse(portId, now?.device_id ?? port.device_id);
+  }
   await touchPort(trx, portId);
 }
 

@@ -46,7 +46,7 @@ export class NetworkHarness {
   ) {}
 
   static async start(schema: string): Promise<NetworkHarness> {
-    const logger = createLogger('network', 'error');
+    const logger = createLogger('network', process.env['VIRGA_TEST_LOG'] ?? 'error');
     const mariadb = await startMariaDb();
     const db = createDatabase<NetworkSchema>({ url: await mariadb.createSchema(schema), poolSize: 24 });
     await migrate(db, migrations);
