@@ -13,7 +13,7 @@ import { makeEphemeralDisk, makeRootDisk, makeSwapDisk } from './instance-disks'
 
 const dir = mkdtempSync(join(tmpdir(), 'virga-disks-'));
 const signal = new AbortController().signal;
-let data = randomBytes(200_000);
+const data = randomBytes(200_000);
 let requests = 0;
 let cutOff = false;
 let server: Server;

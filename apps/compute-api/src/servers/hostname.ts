@@ -4,6 +4,7 @@
  */
 export function hostnameFrom(name: string, id: string): string {
   const cleaned = name
+    // eslint-disable-next-line no-control-regex
     .replace(/[^\u0000-\u00ff]/g, '')
     .replace(/[ _.]/g, '-')
     .replace(/[^A-Za-z0-9-]+/g, '')
