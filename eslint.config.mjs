@@ -8,7 +8,7 @@ import tseslint from 'typescript-eslint';
 import { explicitInjection } from './tools/lint-rules/explicit-injection.mjs';
 import { fileName } from './tools/lint-rules/file-name.mjs';
 
-const TESTS = ['**/*.spec.ts', '**/*.story.ts', '**/*-tests.ts', '**/testing/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'];
+const TESTS = ['**/*.spec.ts', '**/*.story.ts', '**/*-tests.ts', '**/*-conformance.ts', '**/stories/**/*.ts', '**/testing/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'];
 const ENVIRONMENT_READERS = ['**/config.ts', 'deploy/**/*.ts', 'tools/**/*.ts', ...TESTS];
 
 const layers = (...names) => names.map((name) => `layer:${name}`);
@@ -62,7 +62,7 @@ const noDatabase = { group: ['@virga/db', ...DATABASE_PACKAGES], message: 'A hyp
 
 const CORE_RULES = [
   'no-async-promise-executor', 'no-cond-assign', 'no-control-regex', 'no-debugger', 'no-dupe-else-if', 'no-duplicate-case', 'no-fallthrough', 'no-self-assign',
-  'no-sparse-arrays', 'no-unmodified-loop-condition', 'no-unsafe-finally', 'no-useless-catch', 'no-useless-escape',
+  'no-sparse-arrays', 'no-unsafe-finally', 'no-useless-catch', 'no-useless-escape',
 ];
 
 export default tseslint.config(
