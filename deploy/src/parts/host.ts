@@ -47,7 +47,9 @@ export function hostParts(host: HostPlan): Part[] {
       ...common,
       name: `${host.name}-libvirtd`,
       after: [],
-      script: `exec ${enter} libvirtd`,
+      // Its cache of emulator capabilities holds the CPU's topology leaf, which names the very processor it was read on:
+      // on another one the cache does not fit, and every emulator is tried again (8 s). Guests get all processors.
+      script: `cpu=$(awk '/^Cpus_allowed_list/ { split($2, cpus, /[-,]/); print cpus[1] }' /proc/self/status)\nexec ${enter} taskset --cpu-list "$cpu" libvirtd`,
       files: [join(host.directory, 'libvirt/etc/libvirtd.conf'), join(host.directory, 'libvirt/etc/qemu.conf')],
       // Without a seeded cache it first tries every emulator that is installed.
       startTimeoutMs: 120_000,
