@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { BusConfig, CommonConfig, loadConfig } from '@virga/service';
 
-const AgentConfig = Type.Object({
+export const AgentConfig = Type.Object({
   ...CommonConfig, ...BusConfig,
   VIRGA_AGENT_HOST_ID: Type.String({ minLength: 1, maxLength: 64, description: 'UUID of this host; libvirt has the same.' }),
   VIRGA_AGENT_HOSTNAME: Type.String({ minLength: 1, maxLength: 255, description: 'Name of this host in the API; OVN has the same as chassis name.' }),

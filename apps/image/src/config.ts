@@ -1,7 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { ApiConfig, BusConfig, CommonConfig, DatabaseConfig, loadConfig } from '@virga/service';
 
-const ImageConfig = Type.Object({
+export const ImageConfig = Type.Object({
   ...CommonConfig, ...DatabaseConfig, ...BusConfig, ...ApiConfig,
   VIRGA_LISTEN: Type.String({ default: '127.0.0.1:9292', description: 'Where the image API is served.' }),
   VIRGA_IMAGE_DATA_LISTEN: Type.String({ default: '127.0.0.1:9293', description: 'Where hosts fetch image data by ticket; an address that every host reaches and no tenant does.' }),

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { ApiConfig, BusConfig, CommonConfig, DatabaseConfig, loadConfig } from '@virga/service';
 
-const Config = Type.Object({
+export const NetworkConfig = Type.Object({
   ...CommonConfig, ...DatabaseConfig, ...BusConfig, ...ApiConfig,
   VIRGA_LISTEN: Type.String({ default: '127.0.0.1:9696', description: 'Where the networking API is served: host:port or unix:/path.' }),
   VIRGA_NETWORK_OVN_NB: Type.String({ description: 'OVN northbound database: unix:/path, tcp:host:port or ssl:host:port; several separated by commas.' }),
@@ -14,7 +14,7 @@ const Config = Type.Object({
 
 const DatabaseOnly = Type.Object({ ...CommonConfig, ...DatabaseConfig });
 
-export const readConfig = () => loadConfig(Config, process.env);
+export const readConfig = () => loadConfig(NetworkConfig, process.env);
 /** What migrations need. */
 export const readDatabaseConfig = () => loadConfig(DatabaseOnly, process.env);
 export const listOf = (text: string): string[] => text.split(',').map((part) => part.trim()).filter((part) => part !== '');
