@@ -242,6 +242,19 @@ export function busContractTests(make: () => Promise<BusUnderTest>): void {
     expect(got.sort()).toEqual([['one', { n: 1 }], ['two', { n: 1 }]]);
   });
 
+  test('topics that are subscribed at the same moment are heard once each', async () => {
+    const bus = await connect('conductor');
+    const topics = Array.from({ length: 5 }, () => `test.${newUuid()}`);
+    const got: string[] = [];
+    await Promise.all(topics.map((topic) => bus.subscribe(topic, () => got.push(topic))));
+    for (const topic of topics) await service.publish(topic, {});
+    const last = `test.${newUuid()}`;
+    await bus.subscribe(last, () => got.push(last));
+    await service.publish(last, {});
+    await until(() => got.includes(last));
+    expect(got).toEqual([...topics, last]);
+  });
+
   test('a closed bus refuses', async () => {
     const contract = fresh();
     await server.serve(contract, handlers());

@@ -269,6 +269,25 @@ describe('RabbitMQ bus', () => {
       await Promise.all([server.close(), sender.close()]);
     });
 
+    test('a message that cuts off its server every time ends as a dead letter', async () => {
+      const contract = fresh();
+      const server = await RabbitBus.connect({ url: rabbit.url('network'), logger, maxAttempts: 3 });
+      const sender = await RabbitBus.connect({ url: rabbit.url('conductor'), logger });
+      let runs = 0;
+      await server.serve(contract, { echo: async (input) => input, note: async () => {
+        const { reconnects } = server.counters;
+        runs++;
+        cut(server);
+        await until(() => server.counters.reconnects > reconnects);
+      } });
+      await sender.client(contract).note({ text: '' });
+      const queue = `work.${contract.name}`;
+      await until(() => dead.has(queue));
+      expect(dead.get(queue)).toEqual([{ method: 'note', reason: 'Each of its servers was lost while it worked on the message.' }]);
+      expect(runs).toBe(3);
+      await Promise.all([server.close(), sender.close()]);
+    });
+
     test('a call in work when its server is cut off is not run twice: the caller is told', async () => {
       const contract = fresh();
       const server = await RabbitBus.connect({ url: rabbit.url('network'), logger });

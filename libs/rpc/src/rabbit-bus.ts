@@ -47,6 +47,7 @@ export class RabbitBus implements Bus {
   private connection: ChannelModel | undefined;
   private topicChannel: Channel | undefined;
   private topicQueue = '';
+  private topicsOpen: Promise<void> | undefined;
   private everConnected = false;
   private closed = false;
 
@@ -122,8 +123,9 @@ export class RabbitBus implements Bus {
     const handlers = this.topics.get(checkedTopic(topic));
     if (handlers) { handlers.add(handler); return; }
     this.topics.set(topic, new Set([handler]));
-    if (!this.topicChannel) { if (this.connection) await this.openTopics(this.connection); }
-    else await this.topicChannel.bindQueue(this.topicQueue, TOPIC_EXCHANGE, topic);
+    // While the connection is away this waits for nothing: the next one binds every topic.
+    await this.topicsOpen;
+    await this.topicChannel?.bindQueue(this.topicQueue, TOPIC_EXCHANGE, topic);
   }
 
   onReconnect(listener: () => void): void {
@@ -143,7 +145,7 @@ export class RabbitBus implements Bus {
     this.declared.clear();
     if (!this.isAgent) await declareTopology(connection);
     await this.publisher.open(connection);
-    if (this.topics.size > 0) await this.openTopics(connection);
+    if (!this.isAgent) await (this.topicsOpen = this.openTopics(connection));
     for (const consumer of this.consumers) await consumer.open(connection);
     this.connection = connection;
     if (this.everConnected) {
@@ -170,6 +172,7 @@ export class RabbitBus implements Bus {
   private lost(): void {
     this.connection = undefined;
     this.topicChannel = undefined;
+    this.topicsOpen = undefined;
     for (const consumer of this.consumers) consumer.lost();
     this.publisher.lost(unavailable('The connection to the message broker was lost.'));
   }
@@ -315,7 +318,7 @@ export class RabbitBus implements Bus {
     channel.on('close', () => {
       if (this.topicChannel !== channel) return;
       this.topicChannel = undefined;
-      this.openTopics(connection).catch(() => undefined);
+      this.topicsOpen = this.openTopics(connection).catch((error: unknown) => this.options.logger.debug({ err: error }, 'topics are away until the next connection'));
     });
     const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true, durable: false });
     for (const topic of this.topics.keys()) await channel.bindQueue(queue, TOPIC_EXCHANGE, topic);
