@@ -1,20 +1,36 @@
 import { Module } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { imageContract, networkContract, placementContract } from '@virga/contracts';
 import type { Logger, RequestContext } from '@virga/core';
 import { createHttpApp, FAULT_STYLES, PolicyEnforcer, type HttpEdgeOptions } from '@virga/rest';
 import type { Bus } from '@virga/rpc';
 import { FlavorsController } from './flavors/flavors.controller';
 import { KeypairsController } from './keypairs/keypairs.controller';
 import { COMPUTE_VERSIONS } from './microversions';
-import type { Neighbours } from './operations/workflow';
+import { neighboursOn } from './neighbours';
 import { computePolicies } from './policies';
 import { QuotaClassSetsController, QuotaSetsController } from './quotas/quota-sets.controller';
 import { ServersController } from './servers/servers.controller';
+import { FlavorAccessController } from './flavors/flavor-access.controller';
+import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.controller';
+import { AvailabilityZonesController } from './hosts/availability-zones.controller';
+import { HypervisorsController } from './hosts/hypervisors.controller';
+import { ServicesController } from './hosts/services.controller';
+import { LimitsController } from './limits/limits.controller';
+import { ServerActionsController } from './servers/actions/server-actions.controller';
+import { InstanceActionsController } from './servers/history/instance-actions.controller';
+import { ServerMetadataController } from './servers/metadata/server-metadata.controller';
+import { ServerNetworksController } from './servers/server-networks.controller';
+import { ServerTagsController } from './servers/tags/server-tags.controller';
+import { TenantUsageController } from './usage/tenant-usage.controller';
+import { ExtensionsController } from './versions/extensions.controller';
 import { BUS, DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type WakeRelay } from './tokens';
 import { isVersionDocument, VersionsController } from './versions/versions.controller';
 
-const CONTROLLERS = [VersionsController, FlavorsController, KeypairsController, ServersController, QuotaSetsController, QuotaClassSetsController];
+const CONTROLLERS = [
+  VersionsController, ExtensionsController, FlavorsController, FlavorExtraSpecsController, FlavorAccessController, KeypairsController,
+  ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, InstanceActionsController,
+  QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
+];
 
 export interface ComputeAppOptions {
   db: Db;
@@ -26,10 +42,6 @@ export interface ComputeAppOptions {
   verifyToken(token: string): Promise<RequestContext>;
   onAnswer?: HttpEdgeOptions['onAnswer'];
 }
-
-export const neighboursOn = (bus: Bus): Neighbours => ({
-  placement: bus.client(placementContract), network: bus.client(networkContract), image: bus.client(imageContract),
-});
 
 /** The HTTP side of compute. It keeps no state: any number of copies may run. */
 export function createComputeApp({ db, bus, logger, settings, wakeRelay, identityUrl, verifyToken, onAnswer }: ComputeAppOptions): Promise<NestFastifyApplication> {

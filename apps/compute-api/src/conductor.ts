@@ -1,13 +1,16 @@
 import { conductorContract } from '@virga/contracts';
-import type { Logger } from '@virga/core';
+import { systemClock, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
 import type { ComputeDb } from './db/schema';
-import { neighboursOn } from './compute-app';
+import { neighboursOn } from './neighbours';
+import { registerService } from './hosts/register-service';
 import { serveAgentGateway } from './gateway/agent-gateway';
 import { ConductorEngine } from './operations/conductor-engine';
 import { outboxPublisher } from './operations/publish-outbox';
 import { WORKFLOWS } from './workflows';
+
+const REGISTER_MS = 4000;
 
 export interface ConductorOptions {
   db: Kysely<ComputeDb>;
@@ -29,6 +32,8 @@ export class Conductor {
   readonly engine: ConductorEngine;
   private readonly relay: OutboxRelay<ComputeDb>;
   private served: Served[] = [];
+  private readonly stopping = new AbortController();
+  private registering: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ConductorOptions) {
     const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs } = options;
@@ -43,6 +48,7 @@ export class Conductor {
     const { db, bus, logger, defaultZone, heartbeatIntervalMs, hostLeaseMs } = this.options;
     this.relay.start();
     this.engine.start();
+    this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
       await serveAgentGateway({
@@ -52,7 +58,17 @@ export class Conductor {
     ];
   }
 
+  private async keepRegistered(): Promise<void> {
+    const { db, logger, hostname } = this.options;
+    while (!this.stopping.signal.aborted) {
+      await registerService(db, 'nova-conductor', hostname, 3 * REGISTER_MS).catch((error: unknown) => logger.warn({ err: error }, 'service not registered'));
+      await systemClock.sleep(REGISTER_MS, this.stopping.signal).catch(() => undefined);
+    }
+  }
+
   async stop(): Promise<void> {
+    this.stopping.abort(new Error('stopping'));
+    await this.registering;
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
     await this.relay.stop();
@@ -60,6 +76,8 @@ export class Conductor {
 
   /** For tests: goes away as a killed process does. */
   async kill(): Promise<void> {
+    this.stopping.abort(new Error('killed'));
+    await this.registering;
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.relay.stop();

@@ -1,7 +1,9 @@
 import type { Policies } from '@virga/rest';
 import { flavorPolicies } from './flavors/flavor.policy';
+import { hostPolicies } from './hosts/host.policy';
 import { keypairPolicies } from './keypairs/keypair.policy';
+import { limitPolicies } from './limits/limits.policy';
 import { quotaPolicies } from './quotas/quota.policy';
 import { serverPolicies } from './servers/server.policy';
 
-export const computePolicies: Policies = { ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...serverPolicies };
+export const computePolicies: Policies = { ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies };

@@ -26,8 +26,8 @@ export function ec2Documents({ instance, ports, securityGroups }: MetadataSource
     'reservation-id': instance.reservation_id,
     'security-groups': securityGroups.join('\n'),
     ...(instance.key_name !== null && instance.key_public !== null && {
-      // A listing of its own: the entry carries the key's name.
-      'public-keys/': `0=${instance.key_name}`,
+      // In the place of the directory's listing: the entry carries the key's name.
+      'public-keys': `0=${instance.key_name}`,
       'public-keys/0/openssh-key': instance.key_public,
     }),
   };

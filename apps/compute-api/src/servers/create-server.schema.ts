@@ -14,7 +14,7 @@ export const AccessIpV6 = Type.String({ pattern: '^$|^[0-9A-Fa-f:.]{2,45}$' });
 export const MetadataItems = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), strict);
 export const Tag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 export const Hostname = Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$' });
-const Fqdn = Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$' });
+export const Fqdn = Type.String({ minLength: 2, maxLength: 255, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$' });
 const Bool = Type.Union([Type.Boolean(), Type.String({ pattern: '^([Tt]rue|[Ff]alse|TRUE|FALSE|[Yy]es|[Nn]o|YES|NO|[Oo]n|[Oo]ff|ON|OFF|0|1)$' })]);
 const Count = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^[1-9][0-9]*$', maxLength: 9 })]);
 
@@ -117,4 +117,6 @@ export interface CreateServerBody {
     hypervisor_hostname?: string;
     hostname?: string;
   };
+  'os:scheduler_hints'?: Static<typeof Hints>;
+  'OS-SCH-HNT:scheduler_hints'?: Static<typeof Hints>;
 }

@@ -16,6 +16,7 @@ import type { CreateServerBody } from './create-server.schema';
 import { hostnameFrom } from './hostname';
 import { placementWish, type PlacementWish } from './placement-wish';
 import { checkImageFits, requestedImage, kernelAndRamdisk } from './requested-image';
+import { schedulerHints } from './scheduler-hints';
 import { resolveNetworks } from './requested-networks';
 import type { ServerFlavor } from './server-row';
 
@@ -35,6 +36,7 @@ interface Settled {
   securityGroupIds: string[];
   keypair: { name: string; public_key: string; type: string } | undefined;
   wish: PlacementWish;
+  hints: Pick<BuildArgs, 'sameHostAs' | 'differentHostFrom'>;
   minCount: number;
   maxCount: number;
 }
@@ -65,8 +67,9 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   }
   const securityGroups = [...new Set((server.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])))];
   const resolved = await resolveNetworks(deps.neighbours, actor, { requested: server.networks, securityGroups, count: maxCount, minor });
+  const hints = schedulerHints(body);
   const keypair = server.key_name ? await findKeypair(deps.db, caller, server.key_name) : undefined;
-  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, minCount, maxCount };
+  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, minCount, maxCount };
 }
 
 async function findKeypair(db: Db, caller: RequestContext, name: string) {
@@ -87,7 +90,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
     ephemeral: flavor.ephemeral_gb, swap: flavor.swap_mb, extra_specs: flavor.extra_specs,
   };
   const args: BuildArgs = {
-    networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.images,
+    networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.images, ...settled.hints,
     ...(settled.wish.availabilityZone !== undefined && { availabilityZone: settled.wish.availabilityZone }),
     ...(settled.wish.requestedHost !== undefined && { requestedHost: settled.wish.requestedHost, skipFilters: settled.wish.forced === true }),
   };

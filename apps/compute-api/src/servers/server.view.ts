@@ -13,8 +13,8 @@ export interface ViewContext {
   at: number;
   /** Sees the extended attributes. */
   admin: boolean;
-  /** list: in GET /servers/detail; show: on its own. */
-  form: 'show' | 'list';
+  /** list: in GET /servers/detail; show: on its own; update: as the answer to a PUT, which was shorter before 2.75. */
+  form: 'show' | 'list' | 'update';
   /** Names of the groups by server id, from the network service. */
   securityGroups: Record<string, string[]>;
 }
@@ -82,7 +82,7 @@ const FIELDS: readonly Field[] = [
   { key: 'flavor', value: flavorOf },
   { key: 'created', value: (server) => secondTime(server.created_at) },
   { key: 'updated', value: (server) => secondTime(server.updated_at) },
-  { key: 'addresses', value: (server) => addressesOf(server.addresses, true) },
+  { key: 'addresses', value: (server, { form, at }) => addressesOf(server.addresses, form !== 'update' || at >= 75) },
   { key: 'accessIPv4', value: (server) => server.access_ip_v4 ?? '' },
   { key: 'accessIPv6', value: (server) => server.access_ip_v6 ?? '' },
   { key: 'links', value: (server, { request }) => serverLinks(request, server.id) },
@@ -95,7 +95,7 @@ const FIELDS: readonly Field[] = [
   { key: 'OS-SRV-USG:launched_at', value: (server) => microTimeOrNull(server.launched_at) },
   { key: 'OS-SRV-USG:terminated_at', value: (server) => microTimeOrNull(server.terminated_at) },
   {
-    key: 'security_groups', when: (server, context) => context.form === 'show' && groupsOf(server, context).length > 0,
+    key: 'security_groups', when: (server, context) => context.form !== 'list' && groupsOf(server, context).length > 0,
     value: (server, context) => groupsOf(server, context).map((name) => ({ name })),
   },
   { key: 'OS-EXT-SRV-ATTR:host', when: isAdmin, value: (server) => (server.host_id === null ? null : server.host) },
@@ -120,7 +120,7 @@ const FIELDS: readonly Field[] = [
   { key: 'trusted_image_certificates', from: 63, value: () => null },
   { key: 'OS-EXT-SRV-ATTR:hostname', from: 90, when: (_server, { admin }) => !admin, value: (server) => server.hostname },
   { key: 'pinned_availability_zone', from: 96, value: (server) => server.requested_az },
-  { key: 'server_groups', from: 71, when: (_server, { form }) => form === 'show', value: () => [] },
+  { key: 'server_groups', from: 71, when: (_server, { form }) => form !== 'list', value: () => [] },
   {
     key: 'security_groups', when: (server, context) => context.form === 'list' && groupsOf(server, context).length > 0,
     value: (server, context) => groupsOf(server, context).map((name) => ({ name })),
@@ -135,9 +135,16 @@ function fieldsAt(at: number): readonly Field[] {
   return fields;
 }
 
+/** Left out of the answer to a PUT before 2.75. */
+const NOT_IN_OLD_UPDATE = /^(OS-EXT-|OS-SRV-USG:|os-extended-volumes:|host_status$|config_drive$|key_name$|security_groups$)/;
+
 export function serverDetail(server: ServerRow, context: ViewContext): Record<string, unknown> {
   const view: Record<string, unknown> = {};
-  for (const { key, when, value } of fieldsAt(context.at)) if (!when || when(server, context)) view[key] = value(server, context);
+  const short = context.form === 'update' && context.at < 75;
+  for (const { key, when, value } of fieldsAt(context.at)) {
+    if (short && NOT_IN_OLD_UPDATE.test(key)) continue;
+    if (!when || when(server, context)) view[key] = value(server, context);
+  }
   return view;
 }
 

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { Logger, RequestContext } from '@virga/core';
 import { Authorize, baseUrl, Caller, ValidBody, Version, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { readBoolean } from '../booleans';
@@ -7,6 +7,7 @@ import { CreateServer, type CreateServerBody } from './create-server.schema';
 import { createServers } from './create-server';
 import { deleteServer } from './delete-server';
 import { listServers, securityGroupsOf } from './list-servers';
+import { UpdateServer, updateServer, type UpdateServerBody } from './update-server';
 import { getServer } from './server.repository';
 import type { ServerQuery } from './server-list-query';
 import { serverDetail, serverLinks } from './server.view';
@@ -37,9 +38,14 @@ export class ServersController {
   @Get(':id')
   @Authorize('os_compute_api:servers:show')
   async show(@Param('id') id: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion, @Req() request: FastifyRequest) {
-    const server = await getServer(this.db, this.settings.serverAddressesView, caller, id);
-    const admin = this.policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
-    return { server: serverDetail(server, { request, at: minor, admin, form: 'show', securityGroups: await securityGroupsOf(this.deps, [server]) }) };
+    return this.view(id, caller, minor, request, 'show');
+  }
+
+  @Put(':id')
+  @Authorize('os_compute_api:servers:update')
+  async update(@Param('id') id: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion, @ValidBody(UpdateServer) body: UpdateServerBody, @Req() request: FastifyRequest) {
+    await updateServer(this.db, caller, id, body);
+    return this.view(id, caller, minor, request, 'update');
   }
 
   @Post()
@@ -67,5 +73,11 @@ export class ServersController {
   async remove(@Param('id') id: string, @Caller() caller: RequestContext) {
     await deleteServer(this.db, caller, id, this.policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override'));
     this.wakeRelay();
+  }
+
+  private async view(id: string, caller: RequestContext, at: number, request: FastifyRequest, form: 'show' | 'update') {
+    const server = await getServer(this.db, this.settings.serverAddressesView, caller, id);
+    const admin = this.policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
+    return { server: serverDetail(server, { request, at, admin, form, securityGroups: await securityGroupsOf(this.deps, [server]) }) };
   }
 }

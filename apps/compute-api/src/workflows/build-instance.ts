@@ -14,6 +14,9 @@ export interface BuildArgs {
   requestedHost?: string;
   /** Only capacity may refuse the requested host. */
   skipFilters?: boolean;
+  /** Servers on whose hosts it must be, or must not be. */
+  sameHostAs?: string[];
+  differentHostFrom?: string[];
   kernelImage?: ImageFacts;
   ramdiskImage?: ImageFacts;
 }
@@ -28,6 +31,14 @@ export function resourcesOf(flavor: ServerFlavor, image: ImageFacts): { vcpus: n
 }
 
 const argsOf = ({ operation }: StepContext) => operation.args as unknown as BuildArgs;
+
+/** Hosts of the project's own servers; others' are not told apart by hints. */
+async function hostsOf({ db, operation }: StepContext, serverIds: string[]): Promise<string[]> {
+  if (serverIds.length === 0) return [];
+  const rows = await db.selectFrom('instances').select('host_id').distinct().where('id', 'in', serverIds).where('project_id', '=', operation.actor.projectId ?? '')
+    .where('host_id', 'is not', null).execute();
+  return rows.map((row) => row.host_id!);
+}
 
 async function buildSpec(context: StepContext): Promise<BuildSpec> {
   const row = await context.instance();
@@ -76,7 +87,7 @@ export const buildInstance: Workflow = {
       timeoutMs: 120_000,
       async do(context) {
         const row = await context.instance();
-        const { availabilityZone, requestedHost, skipFilters } = argsOf(context);
+        const { availabilityZone, requestedHost, skipFilters, sameHostAs, differentHostFrom } = argsOf(context);
         const { hostId, hostname } = await context.neighbours.placement.claim({
           consumerId: row.id,
           projectId: row.project_id,
@@ -84,6 +95,8 @@ export const buildInstance: Workflow = {
           ...(availabilityZone !== undefined && { availabilityZone }),
           ...(requestedHost !== undefined && { requestedHost }),
           ...(skipFilters && { skipFilters }),
+          ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),
+          ...(differentHostFrom && { antiAffinityHostIds: await hostsOf(context, differentHostFrom) }),
           excludeHostIds: (context.data.failedHostIds as string[] | undefined) ?? [],
         });
         const zone = await context.db.selectFrom('hosts').select('availability_zone').where('id', '=', hostId).executeTakeFirst();

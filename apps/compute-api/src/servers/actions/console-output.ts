@@ -1,0 +1,27 @@
+import { Type } from '@sinclair/typebox';
+import { hostAgentContract } from '@virga/contracts';
+import { conflict } from '@virga/core';
+import { SERVER_ACTIONS } from '@virga/domain';
+import { getInstance } from '../server.repository';
+import type { ActionHandler } from './action';
+
+const Length = Type.Object({
+  length: Type.Optional(Type.Union([Type.Integer({ minimum: -1 }), Type.String({ pattern: '^(-1|[0-9]+)$', maxLength: 10 }), Type.Null()])),
+}, { additionalProperties: false });
+
+// eslint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\x00-\x08\x0b-\x1f]/g;
+
+/** What the guest has printed on its serial console: the last `length` lines, or all. */
+export const consoleOutput: ActionHandler = {
+  rule: SERVER_ACTIONS.consoleOutput.rule,
+  schema: [['2.1', Length]],
+  status: 200,
+  async run({ db, bus, caller, serverId }, { length }: { length?: number | string | null }) {
+    const row = await getInstance(db, caller, serverId);
+    if (row.host_id === null) throw conflict(`Instance ${serverId} is not ready`);
+    const lines = length === undefined || length === null || Number(length) < 0 ? undefined : Number(length);
+    const { outputBase64 } = await bus.client(hostAgentContract, { hostId: row.host_id }).consoleOutput({ instanceId: serverId, ...(lines !== undefined && { lines }) });
+    return { output: Buffer.from(outputBase64, 'base64').toString('utf8').replace(UNPRINTABLE, '') };
+  },
+};

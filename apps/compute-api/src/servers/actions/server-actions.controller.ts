@@ -1,0 +1,47 @@
+import { Body, Controller, Inject, Param, Post, Res } from '@nestjs/common';
+import { badRequest, type RequestContext } from '@virga/core';
+import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { BUS, DB, ENFORCER, WAKE_RELAY, type Bus, type Db, type WakeRelay } from '../../tokens';
+import { getInstance } from '../server.repository';
+import type { ActionHandler } from './action';
+import { consoleOutput } from './console-output';
+import { lockActions } from './lock';
+import { powerActions } from './power';
+import { resetState } from './reset-state';
+
+/** Everything that is built; any other key is no action of this cloud. */
+const ACTIONS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
+
+@Controller('v2.1/servers/:id/action')
+export class ServerActionsController {
+  constructor(
+    @Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
+  ) {}
+
+  // Each action has a rule of its own, looked up by the body's key.
+  @Post()
+  @Authenticated()
+  async act(@Param('id') serverId: string, @Body() body: unknown, @Caller() caller: RequestContext, @Version() version: Microversion, @Res({ passthrough: true }) reply: FastifyReply) {
+    const style = FAULT_STYLES.compute;
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) throw badRequest(style.malformedBody);
+    const keys = Object.keys(body);
+    if (keys.length !== 1) throw badRequest(style.malformedBody);
+    const key = keys[0]!;
+    const action = Object.hasOwn(ACTIONS, key) ? ACTIONS[key] : undefined;
+    const schema = action && pickStep(action.schema, version);
+    if (!action || !schema) throw badRequest(`There is no such action: ${key}`);
+    this.policy.enforce(caller, action.rule);
+    const argument = (body as Record<string, unknown>)[key];
+    try {
+      checkInput(schema, argument, style);
+    } catch (error) {
+      // Another project's server is not there, whatever is asked of it.
+      await getInstance(this.db, caller, serverId);
+      throw error;
+    }
+    const result = await action.run({ db: this.db, bus: this.bus, policy: this.policy, caller, serverId, at: version.minor }, argument as never);
+    this.wakeRelay();
+    void reply.status(action.status ?? 202);
+    return result;
+  }
+}

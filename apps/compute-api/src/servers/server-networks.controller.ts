@@ -1,0 +1,50 @@
+import { Controller, Get, Inject, Param } from '@nestjs/common';
+import type { InstancePort } from '@virga/contracts';
+import { notFound, type RequestContext } from '@virga/core';
+import { Authorize, Caller, Version, type Microversion } from '@virga/rest';
+import { DB, NEIGHBOURS, SETTINGS, type ComputeSettings, type Db, type Neighbours } from '../tokens';
+import { getInstance, getServer } from './server.repository';
+import { addressesOf } from './server.view';
+
+const attachment = ({ networkId, portId, macAddress, status, fixedIps }: InstancePort, at: number) => ({
+  net_id: networkId, port_id: portId, mac_addr: macAddress, port_state: status,
+  fixed_ips: fixedIps.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId, ip_address: ipAddress })), ...(at >= 70 && { tag: null }),
+});
+
+/** A server's addresses and ports, as the network service knows them. */
+@Controller('v2.1/servers/:id')
+export class ServerNetworksController {
+  constructor(@Inject(DB) private readonly db: Db, @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(NEIGHBOURS) private readonly neighbours: Neighbours) {}
+
+  @Get('ips')
+  @Authorize('os_compute_api:ips:index')
+  async addresses(@Param('id') id: string, @Caller() caller: RequestContext) {
+    return { addresses: addressesOf((await getServer(this.db, this.settings.serverAddressesView, caller, id)).addresses, false) };
+  }
+
+  @Get('ips/:network')
+  @Authorize('os_compute_api:ips:show')
+  async addressesOn(@Param('id') id: string, @Param('network') network: string, @Caller() caller: RequestContext) {
+    const addresses = addressesOf((await getServer(this.db, this.settings.serverAddressesView, caller, id)).addresses, false);
+    if (!Object.hasOwn(addresses, network)) throw notFound('Instance is not a member of specified network');
+    return { [network]: addresses[network] };
+  }
+
+  @Get('os-interface')
+  @Authorize('os_compute_api:os-attach-interfaces:list')
+  async ports(@Param('id') id: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion) {
+    await getInstance(this.db, caller, id);
+    const { ports } = await this.neighbours.network.instancePorts({ instanceId: id });
+    return { interfaceAttachments: ports.map((port) => attachment(port, minor)) };
+  }
+
+  @Get('os-interface/:port')
+  @Authorize('os_compute_api:os-attach-interfaces:show')
+  async port(@Param('id') id: string, @Param('port') portId: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion) {
+    await getInstance(this.db, caller, id);
+    const { ports } = await this.neighbours.network.instancePorts({ instanceId: id });
+    const port = ports.find((candidate) => candidate.portId === portId);
+    if (!port) throw notFound(`Instance ${id} does not have a port with id ${portId}`);
+    return { interfaceAttachment: attachment(port, minor) };
+  }
+}
