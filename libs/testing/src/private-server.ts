@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { join } from 'node:path';
 const KEEPER = `
 dir=$1; shift
 pid=
-start() { "$@" >>"$dir/server.log" 2>&1 </dev/null & pid=$!; echo "$pid" >"$dir/pid"; }
+start() { "$@" >>"$dir/server.log" 2>&1 </dev/null & pid=$!; echo "$pid" >"$dir/pid.new"; mv "$dir/pid.new" "$dir/pid"; }
 finish() { [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; pid=; }
 while read -r word; do
   case $word in start) start "$@" ;; kill) finish; rm -f "$dir/pid" ;; esac
@@ -123,12 +123,16 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** A TCP port of the loopback that nobody listens on, from the given range. */
+/**
+ * A TCP port of the loopback that nobody listens on, from the given range. It is this process's for as long as it
+ * lives: other test processes pass it by, also while its server is still starting or was killed.
+ */
 export async function freePort(from: number, to: number): Promise<number> {
   const size = to - from + 1;
   const first = (process.pid * 7 + Math.floor(Math.random() * size)) % size;
   for (let i = 0; i < size; i++) {
     const port = from + ((first + i) % size);
+    if (!reservePort(port)) continue;
     const free = await new Promise<boolean>((resolve) => {
       const server = createServer();
       server.once('error', () => resolve(false));
@@ -137,6 +141,26 @@ export async function freePort(from: number, to: number): Promise<number> {
     if (free) return port;
   }
   throw new Error(`no free port from ${from} to ${to}`);
+}
+
+/** Notes the process as the owner of the port, unless another living process is. */
+function reservePort(port: number): boolean {
+  const directory = join(tmpdir(), 'virga-test-ports');
+  const note = join(directory, String(port));
+  mkdirSync(directory, { recursive: true });
+  try {
+    const owner = Number(readFileSync(note, 'utf8'));
+    if (isRunning(owner)) return false;
+    rmSync(note);
+  } catch {
+    // Nobody's, or just given up by its owner.
+  }
+  try {
+    writeFileSync(note, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** True when something accepts connections there. */
