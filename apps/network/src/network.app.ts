@@ -13,6 +13,12 @@ import { TAGGED, TagController } from './api/tag.controller';
 import { CollectionVerbs } from './api/verbs';
 import { VersionController } from './api/version.controller';
 import type { NetworkSchema } from './db/tables';
+import { AGENT_SOURCE, AgentController } from './agents/agent.controller';
+import { AVAILABILITY_ZONE, AvailabilityZoneController } from './agents/availability-zone.controller';
+import { floatingIpCollection } from './floating-ips/floating-ip.collection';
+import { QUOTA_DB, QuotaController } from './quotas/quota.controller';
+import { RouterInterfaceController } from './routers/router-interface.controller';
+import { routerCollection } from './routers/router.collection';
 import { networkCollection } from './networks/network.collection';
 import type { NetworkSettings } from './networks/network.verbs';
 import { gatewayHosts } from './ovn/gateway-hosts';
@@ -37,7 +43,7 @@ export interface NetworkAppOptions {
   logger: Logger;
   identityUrl: string;
   settings: NetworkSettings;
-  writer: OvnWriterOptions;
+  writer: Omit<OvnWriterOptions, 'ready'>;
   verifyToken(token: string): Promise<RequestContext>;
   onAnswer?: HttpEdgeOptions['onAnswer'];
 }
@@ -58,28 +64,42 @@ class NetworkModule {}
 export async function createNetworkApp(options: NetworkAppOptions): Promise<NetworkApp> {
   const { db, bus, nb, sb, logger } = options;
   const gateways = gatewayHosts(sb);
-  const writer = new OvnWriter(db, new Northbound(nb), renderers(gateways), logger, options.writer);
+  // Without the hosts a router's gateway would be taken from all of them.
+  let hostsKnown = sb.connected;
+  const writer = new OvnWriter(db, new Northbound(nb), renderers(gateways), logger, { ...options.writer, ready: () => hostsKnown });
+  sb.on('connected', () => { hostsKnown = true; writer.reconcileSoon(); });
+  sb.watch('Chassis', () => writer.reconcileSoon());
   const waiter = new SyncWaiter(db, () => {
     writer.wake();
     bus.publish(SYNC_TOPIC, {}).catch((error: unknown) => logger.debug({ err: error }, 'other writers not woken'));
   });
   writer.onApplied(() => waiter.applied());
-  const verbs = new CollectionVerbs(db, new PolicyEnforcer(policies, FAULT_STYLES.network), () => waiter.changed());
+  const policy = new PolicyEnforcer(policies, FAULT_STYLES.network);
+  const verbs = new CollectionVerbs(db, policy, () => waiter.changed());
   const collections: Collections = {
     networks: networkCollection(options.settings),
     subnets: subnetCollection,
     ports: portCollection,
+    routers: routerCollection(options.settings.availabilityZone),
+    floatingips: floatingIpCollection,
     'security-groups': securityGroupCollection(db),
     'security-group-rules': securityGroupRuleCollection,
   };
   const tagged: Record<string, Collection> = Object.fromEntries(Object.entries(collections).filter(([path]) => path !== 'security-group-rules'));
   const root: DynamicModule = {
     module: NetworkModule,
-    controllers: [VersionController, ExtensionController, ...Object.keys(collections).map(controllerOf), TagController],
+    controllers: [
+      VersionController, ExtensionController, QuotaController, AgentController, AvailabilityZoneController, RouterInterfaceController,
+      ...Object.keys(collections).map(controllerOf), TagController,
+    ],
     providers: [
       { provide: COLLECTIONS, useValue: collections },
       { provide: TAGGED, useValue: tagged },
       { provide: CollectionVerbs, useValue: verbs },
+      { provide: PolicyEnforcer, useValue: policy },
+      { provide: QUOTA_DB, useValue: db },
+      { provide: AGENT_SOURCE, useValue: sb },
+      { provide: AVAILABILITY_ZONE, useValue: options.settings.availabilityZone },
     ],
   };
   const http = await createHttpApp(root as never, {

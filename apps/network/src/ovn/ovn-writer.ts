@@ -1,5 +1,5 @@
 import { errorMessage, systemClock, type Logger } from '@virga/core';
-import { NotConnectedError, type DatabaseLock } from '@virga/ovsdb';
+import { NotConnectedError, requestSync, type DatabaseLock } from '@virga/ovsdb';
 import type { Kysely } from '@virga/db';
 import { groupBy } from '../db/group-by';
 import type { NetworkSchema } from '../db/tables';
@@ -15,12 +15,16 @@ export const WRITER_LOCK = 'virga_network';
 const BATCH = 200;
 /** A row that others need is missing: everything is compared this soon. */
 const REPAIR_SOON_MS = 2000;
+/** How often the hosts are asked whether they live, ms. */
+const ASK_HOSTS_MS = 20_000;
 
 export interface OvnWriterOptions {
   /** How often the queue is looked at when nobody wakes the writer, ms. */
   pollMs: number;
   /** How often everything is compared, ms. */
   reconcileMs: number;
+  /** False as long as something that the rows are made from is not known yet; then nothing is written. */
+  ready: () => boolean;
 }
 
 export interface ReconcileResult { checked: number; repaired: number; removed: number; failed: number }
@@ -37,6 +41,7 @@ export class OvnWriter {
   private woken = true;
   private wakeUp: (() => void) | undefined;
   private reconcileAt = 0;
+  private askAt = 0;
   private readonly failedUntil = new Map<string, number>();
   private readonly statusChanges = new Set<string>();
   private readonly appliedListeners = new Set<() => void>();
@@ -93,7 +98,7 @@ export class OvnWriter {
       this.woken = false;
       let busy = false;
       try {
-        if (this.lock.held) busy = await this.work();
+        if (this.lock.held && this.options.ready()) busy = await this.work();
       } catch (error) {
         if (!(error instanceof NotConnectedError)) this.logger.error({ err: error }, 'northbound writer failed; trying again');
       }
@@ -114,12 +119,24 @@ export class OvnWriter {
       this.reconcileAt = Date.now() + this.options.reconcileMs;
       if (result.repaired + result.removed + result.failed > 0) this.logger.warn(result, 'northbound rows differed from the tables');
     }
+    if (Date.now() >= this.askAt) {
+      this.askAt = Date.now() + ASK_HOSTS_MS;
+      await this.askHosts();
+    }
     if (this.statusChanges.size > 0) {
       const ids = [...this.statusChanges];
       this.statusChanges.clear();
       await this.writeStatus(ids);
     }
     return this.drain();
+  }
+
+  /** Raises the sequence number that every living host reports back with a time stamp: the agents' heartbeat. */
+  private async askHosts(): Promise<void> {
+    const transaction = this.northbound.client.transaction();
+    transaction.assertLock(WRITER_LOCK);
+    requestSync(transaction);
+    await this.northbound.client.commit(transaction);
   }
 
   /** Writes a batch of queued changes; true when there may be more. */
