@@ -213,7 +213,7 @@ describe('closing', () => {
 
 describe('keepalive', () => {
   it('keeps a healthy idle connection', async () => {
-    const connection = await connect({ keepalive: { intervalMs: 10, count: 2 } });
+    const connection = await connect({ keepalive: { intervalMs: 10, count: 5 } });
     await until(() => server.clients[0]!.received.filter(({ program }) => program === Program.KEEPALIVE).length >= 8);
     expect(connection.closed).toBe(false);
   });

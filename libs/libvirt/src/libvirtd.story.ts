@@ -191,7 +191,7 @@ describe('a daemon in trouble', () => {
 
   it('that is stopped is found out by keepalive', async () => {
     const watched = await LibvirtConnection.open({
-      socketPath: daemon.socketPath, uri: 'test:///default', keepalive: { intervalMs: 100, count: 3 },
+      socketPath: daemon.socketPath, uri: 'test:///default', keepalive: { intervalMs: 100, count: 10 },
     });
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(watched.closed).toBe(false);
