@@ -11,11 +11,13 @@ import { ReportSender } from './commands/report-sender';
 import { readConfig } from './config';
 import { boundConsoleLog } from './consoles/console-log';
 import { ImageCache } from './disks/image-cache';
+import { describeHost } from './hosts/describe-host';
 import { Heartbeat } from './hosts/heartbeat';
 import { markBoot, recoverGuests } from './hosts/recover-guests';
 import { CONSOLE_LOG } from './instances/guest-parts';
 import type { InstanceHost } from './instances/instance-host';
 import { InstanceStore } from './instances/instance-store';
+import { LocalWorkshop } from './instances/local-workshop';
 import { verbTable } from './instances/verbs';
 import { Journal } from './journal/journal';
 import { GuestMetadata } from './metadata/guest-metadata';
@@ -57,7 +59,10 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const metadataNetworks = new MetadataNetworks(ovs, join(config.VIRGA_AGENT_RUN_DIR, 'metadata'), metadataSocket, config.VIRGA_AGENT_CHECKSUM_OFFLOAD, logger);
   onStop('metadata networks', () => metadataNetworks.close());
   const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
-  const host: InstanceHost = { config, driver, store, images, ovs, metadataNetworks, fetchDocuments };
+  const workshop = new LocalWorkshop({
+    store, images, ovs, metadataNetworks, fetchDocuments, portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
+  });
+  const host: InstanceHost = { driver, store, workshop };
   const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);
   await metadata.listen(metadataSocket);
   onStop('metadata service', () => metadata.close());
@@ -69,7 +74,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   // Larger than any sequence of an earlier life of this agent.
   let sequence = Date.now() * 1000;
   const nextSequence = () => ++sequence;
-  const heartbeat = new Heartbeat(config, driver, gateway, nextSequence, logger);
+  const heartbeat = new Heartbeat(() => describeHost(config, driver), gateway, nextSequence, logger);
   onStop('heartbeat', () => heartbeat.stop());
   driver.onResync(() => heartbeat.hurry());
   driver.onPowerChange((instanceId, powerState, reason) => {
@@ -85,6 +90,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   });
 
   runner.recover();
+  for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
   await recoverGuests(host, hostBooted, (instanceId) => runner.isBusy(instanceId), logger);
   const served = await bus.serve(hostAgentContract, agentHandlers(host, runner), { hostId, concurrency: 32 });
   onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });

@@ -17,6 +17,8 @@ const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, ver
 export class CommandRunner {
   private readonly running = new Map<string, { generation: number; abort: AbortController }>();
   private readonly lines = new Map<string, Promise<void>>();
+  /** Commands that are on their way into the journal. */
+  private readonly accepting = new Map<string, Promise<void>>();
   private stopping = false;
 
   constructor(
@@ -28,19 +30,13 @@ export class CommandRunner {
   ) {}
 
   /** Resolves once the command is in the journal: from then on it is ours, whatever happens to this process. */
-  async accept(command: HostCommand): Promise<void> {
-    const known = this.journal.find(command.commandId);
-    if (known) {
-      if (known.report) this.deliver(known.report);
-      return;
+  accept(command: HostCommand): Promise<void> {
+    let work = this.accepting.get(command.commandId);
+    if (!work) {
+      work = this.take(command).finally(() => this.accepting.delete(command.commandId));
+      this.accepting.set(command.commandId, work);
     }
-    const newest = this.journal.generation(command.instanceId);
-    if (command.generation < newest) {
-      this.logger.warn({ commandId: command.commandId, generation: command.generation, newest }, 'command of an older generation refused');
-      return;
-    }
-    await this.journal.begin(command);
-    this.start(command);
+    return work;
   }
 
   /** At start: what was begun is finished, what was not reported is reported. */
@@ -58,6 +54,21 @@ export class CommandRunner {
   async stop(timeoutMs: number): Promise<void> {
     this.stopping = true;
     await Promise.race([Promise.all(this.lines.values()), new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
+  }
+
+  private async take(command: HostCommand): Promise<void> {
+    const known = this.journal.find(command.commandId);
+    if (known) {
+      if (known.report) this.deliver(known.report);
+      return;
+    }
+    const newest = this.journal.generation(command.instanceId);
+    if (command.generation < newest) {
+      this.logger.warn({ commandId: command.commandId, generation: command.generation, newest }, 'command of an older generation refused');
+      return;
+    }
+    await this.journal.begin(command);
+    this.start(command);
   }
 
   private start(command: HostCommand): void {

@@ -1,9 +1,6 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, type Logger } from '@virga/core';
-import { instanceTaps, removeTap } from '../nics/taps';
-import { wireNics } from '../instances/build';
-import { pruneMetadataNetworks } from '../instances/destroy';
 import { start } from '../instances/power';
 import type { InstanceHost } from '../instances/instance-host';
 
@@ -18,17 +15,11 @@ export async function markBoot(runDir: string): Promise<boolean> {
 
 /**
  * Brings the host to what it should be when the agent starts. After a boot of the host, guests that were running are
- * started again; otherwise what they did meanwhile is only reported. Taps without an instance are removed.
+ * started again; otherwise what they did meanwhile is only reported.
  */
 export async function recoverGuests(host: InstanceHost, hostBooted: boolean, isBusy: (instanceId: string) => boolean, logger: Logger): Promise<void> {
-  const known = new Set(await host.store.list());
-  for (const tap of await instanceTaps(host.ovs)) {
-    if (known.has(tap.instanceId)) continue;
-    logger.warn({ tap: tap.name, instanceId: tap.instanceId }, 'tap without an instance removed');
-    await removeTap(host.ovs, tap.name);
-  }
-  await pruneMetadataNetworks(host);
-  for (const instanceId of known) {
+  await host.workshop.tidy();
+  for (const instanceId of await host.store.list()) {
     if (isBusy(instanceId)) continue;
     try {
       await recoverGuest(host, instanceId, hostBooted, logger);
@@ -47,6 +38,6 @@ async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: 
     await start(host, instanceId, AbortSignal.timeout(120_000));
     logger.info({ instanceId }, 'guest started again after the host has booted');
   } else if (powerState === 1 || powerState === 3) {
-    await wireNics(host, spec);
+    await host.workshop.connect(spec);
   }
 }

@@ -1,18 +1,10 @@
-import { instanceTaps, removeTap } from '../nics/taps';
 import type { InstanceHost } from './instance-host';
 
 /** Takes everything of the instance off this host, whatever there is of it; nothing left is success. */
-export async function destroy(host: InstanceHost, instanceId: string): Promise<{ powerState: number }> {
-  const { driver, store, ovs } = host;
+export async function destroy({ driver, store, workshop }: InstanceHost, instanceId: string): Promise<{ powerState: number }> {
   await driver.remove(instanceId);
-  for (const tap of await instanceTaps(ovs)) if (tap.instanceId === instanceId) await removeTap(ovs, tap.name);
+  await workshop.disconnect(instanceId);
   await store.remove(instanceId);
-  await pruneMetadataNetworks(host);
+  await workshop.tidy();
   return { powerState: 0 };
-}
-
-/** Networks without a guest on this host need no metadata port here. */
-export async function pruneMetadataNetworks({ store, metadataNetworks }: InstanceHost): Promise<void> {
-  const specs = await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)));
-  await metadataNetworks.keepOnly(new Set(specs.flatMap((spec) => spec?.ports.map(({ networkId }) => networkId) ?? [])));
 }

@@ -1,17 +1,22 @@
 import { join } from 'node:path';
 import type { BuildSpec } from '@virga/contracts';
 import { makeConfigDrive } from '../disks/config-drive';
+import type { ImageCache } from '../disks/image-cache';
 import { makeEphemeralDisk, makeRootDisk, makeSwapDisk } from '../disks/instance-disks';
 import { tapName } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
-import type { InstanceHost } from './instance-host';
 
 export const CONSOLE_LOG = 'console.log';
 
+interface Place {
+  /** The instance's own directory. */
+  dir: string;
+  images: ImageCache;
+}
+
 /** Disks and files of a guest, made or found; nothing of it reaches outside the instance's directory and the cache. */
-export async function prepareGuestParts(host: InstanceHost, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
-  const dir = host.store.dir(spec.instanceId);
-  const base = await host.images.ensure(spec.image);
+export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
+  const base = await images.ensure(spec.image);
   signal.throwIfAborted();
   const { flavor } = spec;
   return {
@@ -19,7 +24,7 @@ export async function prepareGuestParts(host: InstanceHost, spec: BuildSpec, doc
     ephemeralDisks: flavor.ephemeralGb > 0 ? [await makeEphemeralDisk(dir, 0, flavor.ephemeralGb, signal)] : [],
     ...(flavor.swapMb > 0 ? { swapDisk: await makeSwapDisk(dir, flavor.swapMb, signal) } : {}),
     ...(spec.configDrive ? { configDrive: await makeConfigDrive(dir, decode(documents), signal) } : {}),
-    ...(await directBoot(host, spec)),
+    ...(await directBoot(images, spec)),
     nics: spec.ports.map(({ portId, macAddress, mtu }) => ({ portId, macAddress, mtu, tap: tapName(portId) })),
     consoleLog: join(dir, CONSOLE_LOG),
     serialSocket: join(dir, 'serial.sock'),
@@ -28,10 +33,10 @@ export async function prepareGuestParts(host: InstanceHost, spec: BuildSpec, doc
 }
 
 /** Kernel and ramdisk beside the disk, as AMI-style images are booted. */
-async function directBoot(host: InstanceHost, spec: BuildSpec): Promise<Pick<GuestParts, 'kernel' | 'ramdisk'>> {
+async function directBoot(images: ImageCache, spec: BuildSpec): Promise<Pick<GuestParts, 'kernel' | 'ramdisk'>> {
   if (!spec.kernelImage) return {};
-  const kernel = await host.images.ensure(spec.kernelImage);
-  const ramdisk = spec.ramdiskImage && (await host.images.ensure(spec.ramdiskImage));
+  const kernel = await images.ensure(spec.kernelImage);
+  const ramdisk = spec.ramdiskImage && (await images.ensure(spec.ramdiskImage));
   const commandLine = spec.image.properties['os_command_line'] ?? 'root=/dev/vda console=tty0 console=ttyS0';
   return { kernel: { path: kernel.path, commandLine }, ...(ramdisk ? { ramdisk: { path: ramdisk.path } } : {}) };
 }

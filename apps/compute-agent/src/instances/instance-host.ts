@@ -1,18 +1,25 @@
-import type { AgentConfig } from '../config';
-import type { ImageCache } from '../disks/image-cache';
-import type { MetadataNetworks } from '../metadata/metadata-networks';
-import type { OpenVSwitchClient } from '@virga/ovsdb';
+import type { BuildSpec } from '@virga/contracts';
 import type { VirtDriver } from '../virt/virt-driver';
-import type { InstanceStore } from './instance-store';
+import type { HostWorkshop } from './host-workshop';
+
+/** What the cloud wants of a guest on this host; after the host has booted, this is brought about again. */
+export type DesiredPower = 'running' | 'stopped' | 'paused' | 'suspended';
+
+/** What a host remembers of its instances, across restarts of the agent. */
+export interface InstanceRecords {
+  create(spec: BuildSpec): Promise<unknown>;
+  /** Throws notFound. */
+  spec(instanceId: string): Promise<BuildSpec>;
+  desired(instanceId: string): Promise<DesiredPower | undefined>;
+  setDesired(instanceId: string, power: DesiredPower): Promise<void>;
+  list(): Promise<string[]>;
+  /** With all that is kept of the instance; a missing one is success. */
+  remove(instanceId: string): Promise<void>;
+}
 
 /** What the verbs of an instance work with on this host. */
 export interface InstanceHost {
-  config: AgentConfig;
   driver: VirtDriver;
-  store: InstanceStore;
-  images: ImageCache;
-  ovs: OpenVSwitchClient;
-  metadataNetworks: MetadataNetworks;
-  /** Documents of the metadata service, path to base64, from the control plane. */
-  fetchDocuments(instanceId: string): Promise<Record<string, string>>;
+  store: InstanceRecords;
+  workshop: HostWorkshop;
 }

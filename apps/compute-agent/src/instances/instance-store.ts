@@ -2,12 +2,10 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { isUuid, notFound } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
-
-/** What the cloud wants of a guest on this host; after the host has booted, this is brought about again. */
-export type DesiredPower = 'running' | 'stopped' | 'paused' | 'suspended';
+import type { DesiredPower, InstanceRecords } from './instance-host';
 
 /** Directories `<instance id>/` with all that belongs to an instance; removing one removes the instance's disks. */
-export class InstanceStore {
+export class InstanceStore implements InstanceRecords {
   constructor(private readonly root: string) {}
 
   async prepare(): Promise<void> {

@@ -1,8 +1,5 @@
 import type { HostVerbArgs } from '@virga/contracts';
-import { waitUntilWired } from '../nics/taps';
-import { wireNics } from './build';
-import type { InstanceHost } from './instance-host';
-import type { DesiredPower } from './instance-store';
+import type { DesiredPower, InstanceHost } from './instance-host';
 
 type Result = Promise<{ powerState: number }>;
 
@@ -14,11 +11,11 @@ async function want(host: InstanceHost, instanceId: string, power: DesiredPower,
   return { powerState: await host.driver.powerState(instanceId) };
 }
 
-/** A tap lives no longer than its host: it is made anew before a machine is switched on. */
+/** A card lives no longer than its host: it is connected anew before a machine is switched on. */
 async function switchOn(host: InstanceHost, instanceId: string, signal: AbortSignal): Promise<void> {
   const spec = await host.store.spec(instanceId);
-  await wireNics(host, spec);
-  await waitUntilWired(host.ovs, spec.ports, host.config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, signal);
+  await host.workshop.connect(spec);
+  await host.workshop.untilConnected(spec, signal);
   await host.driver.start(instanceId);
 }
 

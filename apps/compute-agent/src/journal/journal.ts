@@ -1,5 +1,5 @@
-import { open, readFile, rename, type FileHandle } from 'node:fs/promises';
 import type { CommandReport, HostCommand } from '@virga/contracts';
+import { AppendLog } from './append-log';
 
 /** A command as the journal knows it. */
 export interface JournalEntry {
@@ -10,7 +10,8 @@ export interface JournalEntry {
   delivered: boolean;
 }
 
-type Record_ =
+/** What happened to a command; or, for those that are forgotten, what must still be known. */
+export type JournalRecord =
   | { kind: 'begin'; command: HostCommand }
   | { kind: 'end'; report: CommandReport }
   | { kind: 'delivered'; commandId: string }
@@ -19,31 +20,28 @@ type Record_ =
 /** Ended and delivered commands that are remembered, so that a late repeat is answered and not run again. */
 const REMEMBERED = 2000;
 
-/**
- * The agent's durable memory: an append-only file of JSON lines, each on disk before its caller goes on. What it has
- * to do is written before it is done; a torn last line (a crash in mid-write) was never promised to anybody.
- */
+/** Where records are kept: resolves when the record is on disk. */
+export interface JournalLog {
+  append(record: JournalRecord): Promise<void>;
+  close?(): Promise<void>;
+}
+
+/** The agent's durable memory: what it has to do is written before it is done. */
 export class Journal {
   private readonly entries = new Map<string, JournalEntry>();
   private readonly generations = new Map<string, number>();
-  private writing: Promise<void> = Promise.resolve();
 
-  private constructor(private readonly file: FileHandle) {}
+  /** @param records what the log holds already */
+  constructor(private readonly log: JournalLog, records: readonly JournalRecord[] = []) {
+    for (const record of records) this.apply(record);
+    this.forgetOld();
+  }
 
   /** Reads what is there, writes it anew without what is no longer needed, and opens it for more. */
   static async open(path: string): Promise<Journal> {
-    const content = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? '' : Promise.reject(error)));
-    const records = content.split('\n').flatMap((line): Record_[] => {
-      try { return [JSON.parse(line) as Record_]; } catch { return []; }
-    });
-    const fresh = `${path}.new`;
-    const journal = new Journal(await open(fresh, 'w', 0o600));
-    for (const record of records) journal.apply(record);
-    journal.forgetOld();
-    await journal.file.write(journal.snapshot().map((record) => `${JSON.stringify(record)}\n`).join(''));
-    await journal.file.sync();
-    await rename(fresh, path);
-    return journal;
+    let earlier: JournalRecord[] = [];
+    const log = await AppendLog.open<JournalRecord>(path, (records) => new Journal({ append: async () => undefined }, (earlier = records)).snapshot());
+    return new Journal(log, earlier);
   }
 
   find(commandId: string): JournalEntry | undefined {
@@ -76,20 +74,15 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.writing;
-    await this.file.close();
+    await this.log.close?.();
   }
 
-  private append(record: Record_): Promise<void> {
-    this.writing = this.writing.then(async () => {
-      await this.file.write(`${JSON.stringify(record)}\n`);
-      await this.file.datasync();
-      this.apply(record);
-    });
-    return this.writing;
+  private async append(record: JournalRecord): Promise<void> {
+    await this.log.append(record);
+    this.apply(record);
   }
 
-  private apply(record: Record_): void {
+  private apply(record: JournalRecord): void {
     if (record.kind === 'begin') {
       const { instanceId, generation, commandId } = record.command;
       this.entries.set(commandId, { command: record.command, delivered: false });
@@ -114,9 +107,10 @@ export class Journal {
     for (const [commandId] of done.slice(0, Math.max(0, done.length - REMEMBERED))) this.entries.delete(commandId);
   }
 
-  private snapshot(): Record_[] {
-    const generations = [...this.generations].map(([instanceId, generation]): Record_ => ({ kind: 'generation', instanceId, generation }));
-    const commands = [...this.entries].flatMap(([commandId, { command, report, delivered }]): Record_[] => [
+  /** What a log must hold so that a journal that reads it knows what this one knows. */
+  snapshot(): JournalRecord[] {
+    const generations = [...this.generations].map(([instanceId, generation]): JournalRecord => ({ kind: 'generation', instanceId, generation }));
+    const commands = [...this.entries].flatMap(([commandId, { command, report, delivered }]): JournalRecord[] => [
       { kind: 'begin', command },
       ...(report ? [{ kind: 'end', report } as const] : []),
       ...(delivered ? [{ kind: 'delivered', commandId } as const] : []),

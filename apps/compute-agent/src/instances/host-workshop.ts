@@ -1,0 +1,18 @@
+import type { BuildSpec } from '@virga/contracts';
+import type { GuestParts } from '../virt/virt-driver';
+
+/** What a host makes around a machine: disks and files, network cards, serial output. Every verb bears a repeat. */
+export interface HostWorkshop {
+  /** Disks and files of the guest, made or found, and its cards connected. */
+  prepare(spec: BuildSpec, signal: AbortSignal): Promise<GuestParts>;
+  /** The guest's cards on the switch; they live no longer than the host. */
+  connect(spec: BuildSpec): Promise<void>;
+  /** Resolves when the network has set up every card; throws when that takes too long. */
+  untilConnected(spec: BuildSpec, signal: AbortSignal): Promise<void>;
+  /** Takes the instance's cards away; none left is success. */
+  disconnect(instanceId: string): Promise<void>;
+  /** Takes away what no instance on this host needs any more. */
+  tidy(): Promise<void>;
+  /** The guest's serial output, the last `lines` lines of it when asked. */
+  consoleOutput(instanceId: string, lines?: number): Promise<Buffer>;
+}
