@@ -84,10 +84,14 @@ class Definitions {
   }
 }
 
-(source ? describe : describe.skip)('the tables agree with the source', () => {
+describe('the tables agree with the source', () => {
+  if (source === undefined) {
+    it.skip('needs a source tree in LIBVIRT_SOURCE', () => undefined);
+    return;
+  }
   const read = (name: string): string => {
-    const path = join(source ?? '', 'src/remote', name);
-    return source && existsSync(path) ? readFileSync(path, 'utf8') : '';
+    const path = join(source, 'src/remote', name);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
   };
   const upstream = new Definitions({ remote: read('remote_protocol.x'), qemu: read('qemu_protocol.x') });
 
