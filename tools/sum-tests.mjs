@@ -13,5 +13,6 @@ for (const { name, status, message, assertionResults } of report.testResults) {
   for (const { fullName } of failed) console.error(`failed: ${file}: ${fullName}`);
   if (status === 'failed' && failed.length === 0) console.error(`failed: ${file}: did not run: ${message.trim().split('\n').slice(0, 3).join(' ')}`);
 }
+if (numRuntimeErrorTestSuites > 0) console.error(`failed: ${numRuntimeErrorTestSuites} test file(s) with an error outside of a test`);
 if (numPassedTests + numFailedTests + numRuntimeErrorTestSuites === 0) throw new Error('no test ran');
 console.log(numPassedTests, numFailedTests + numRuntimeErrorTestSuites, numPendingTests + numTodoTests);

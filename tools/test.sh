@@ -86,7 +86,7 @@ for stage in "$@"; do
     types) check types 300 tsc --noEmit -p tsconfig.json ;;
     lint) check lint 300 bash tools/lint.sh ;;
     unit) tests unit 600 jest --selectProjects unit ;;
-    story) tests story 1500 jest --selectProjects story --runInBand ;;
+    story) tests story 1500 jest --selectProjects story --runInBand --forceExit ;;
     e2e) end_to_end ;;
   esac
 done
