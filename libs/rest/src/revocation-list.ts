@@ -3,13 +3,14 @@ import type { RequestContext } from '@virga/core';
 
 /** Tokens that are void, by what they were revoked for; a look-up costs a few map reads, whatever the length. */
 export class RevocationList {
-  private readonly auditIds = new Set<string>();
+  /** Audit id -> when it was revoked (ms). */
+  private readonly auditIds = new Map<string, number>();
   /** Key (`user:<id>`, `project:<id>`, `domain:<id>`, `user-project:<u>:<p>`) -> tokens issued up to then are void (ms). */
   private readonly epochs = new Map<string, number>();
 
   add({ auditId, userId, projectId, domainId, issuedBefore }: Revocation): void {
     if (auditId !== undefined) {
-      this.auditIds.add(auditId);
+      this.auditIds.set(auditId, Math.max(this.auditIds.get(auditId) ?? 0, issuedBefore));
       return;
     }
     const key = userId !== undefined && projectId !== undefined ? `user-project:${userId}:${projectId}`
@@ -17,6 +18,11 @@ export class RevocationList {
       : projectId !== undefined ? `project:${projectId}`
       : domainId !== undefined ? `domain:${domainId}` : undefined;
     if (key !== undefined) this.epochs.set(key, Math.max(this.epochs.get(key) ?? 0, issuedBefore));
+  }
+
+  /** Forgets what was revoked up to `time` (ms): no token from before it lives any more. */
+  prune(time: number): void {
+    for (const list of [this.auditIds, this.epochs]) for (const [key, revokedAt] of list) if (revokedAt <= time) list.delete(key);
   }
 
   matches(context: RequestContext): boolean {

@@ -21,6 +21,9 @@ const IMPLIED: Record<string, readonly string[]> = {
 const CACHE_SIZE = 20_000;
 /** Longest token in characters that is looked at; identity signs none that is longer. Two of them fit into Node's 16 KiB of headers. */
 export const MAX_TOKEN_LENGTH = 7168;
+/** Identity lets no token live longer; revocations older than this concern none. */
+const LONGEST_LIFE_MS = 86_400_000;
+const PRUNE_EVERY_MS = 600_000;
 const REJECTED = 'The request you have made requires authentication.';
 
 /** Verifies tokens without asking anyone: signature, lifetime, revocation. Verified tokens are remembered. */
@@ -29,6 +32,7 @@ export class TokenVerifier {
   private readonly cache = new Map<string, RequestContext>();
   private readonly revoked = new RevocationList();
   private keysFetchedAt = 0;
+  private prunedAt = 0;
 
   constructor(private readonly source: IdentitySource, private readonly logger: Logger) {}
 
@@ -53,6 +57,9 @@ export class TokenVerifier {
 
   revoke(revocation: Revocation): void {
     this.revoked.add(revocation);
+    if (Date.now() - this.prunedAt < PRUNE_EVERY_MS) return;
+    this.prunedAt = Date.now();
+    this.revoked.prune(this.prunedAt - LONGEST_LIFE_MS);
   }
 
   /** Throws 401 for a token that is not ours, tampered, expired or revoked. */
