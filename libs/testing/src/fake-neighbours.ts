@@ -3,7 +3,7 @@ import {
   type FilterResult, type HostCommand, type HostFacts, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
-import type { Client, MemoryBroker, MemoryBus } from '@virga/rpc';
+import type { Bus, Client } from '@virga/rpc';
 
 /** A scheduler in miniature: first host with room, exact books, the same refusals. */
 export class FakePlacement {
@@ -48,7 +48,7 @@ export class FakePlacement {
     return { hostId: chosen.hostId, hostname: chosen.hostname };
   }
 
-  async serve(bus: MemoryBus): Promise<void> {
+  async serve(bus: Bus): Promise<void> {
     await bus.serve(placementContract, {
       claim: async (request) => this.claim(request),
       release: async ({ consumerId }) => { this.log.push(`release ${consumerId}`); return { released: this.claims.delete(consumerId) }; },
@@ -128,7 +128,7 @@ export class FakeNetwork {
     return requested;
   }
 
-  async serve(bus: MemoryBus): Promise<void> {
+  async serve(bus: Bus): Promise<void> {
     const bound = (instanceId: string) => ({ ports: this.portsOf(instanceId).map((port) => strip(port)) });
     await bus.serve(networkContract, {
       resolveRequested: async ({ actor, requested, securityGroups, count }) => ({
@@ -187,7 +187,7 @@ export class FakeImages {
     return id;
   }
 
-  async serve(bus: MemoryBus): Promise<void> {
+  async serve(bus: Bus): Promise<void> {
     const find = (imageId: string) => {
       const image = this.images.get(imageId);
       if (!image) throw notFound(`No image found with ID ${imageId}`);
@@ -214,13 +214,12 @@ export class FakeAgent {
   readonly behaviour: Partial<Record<string, Behaviour>> = {};
   console = 'booted\n';
   private readonly gateway: Client<typeof agentGatewayContract>;
-  private readonly bus: MemoryBus;
   private readonly journal = new Map<string, Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }>>();
   private sequence = 0;
 
-  constructor(broker: MemoryBroker, readonly hostId: string, readonly hostname: string, readonly totals: Resources = { vcpus: 64, memoryMb: 65_536, diskGb: 1000 }) {
-    this.bus = broker.connect(`agent-${hostId}`);
-    this.gateway = this.bus.client(agentGatewayContract);
+  /** `bus` must send as `agent-<hostId>`. */
+  constructor(private readonly bus: Bus, readonly hostId: string, readonly hostname: string, readonly totals: Resources = { vcpus: 64, memoryMb: 65_536, diskGb: 1000 }) {
+    this.gateway = bus.client(agentGatewayContract);
   }
 
   facts(): HostFacts {

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Query } from '@nestjs/common';
 import { Type, type TSchema } from '@sinclair/typebox';
 import { badRequest, conflict, errorMessage, notFound, type Logger } from '@virga/core';
-import { inTransaction, type Selectable } from '@virga/db';
+import { inTransaction, sql, type Selectable } from '@virga/db';
 import { Authorize, checkInput, FAULT_STYLES, Version, type Microversion } from '@virga/rest';
 import { readBoolean } from '../booleans';
 import type { ServicesTable } from '../db/schema';
@@ -114,7 +114,7 @@ export class ServicesController {
   }
 
   private select() {
-    return this.db.selectFrom('services').selectAll().select((eb) => eb('lease_until', '>', dbNow).as('alive')) as unknown as ReturnType<typeof withAlive>;
+    return this.db.selectFrom('services').selectAll().select(sql<number>`lease_until > ${dbNow}`.as('alive'));
   }
 
   private async find(by: { uuid: string } | { id: number }, asked: string): Promise<Service> {
@@ -124,4 +124,3 @@ export class ServicesController {
     return service;
   }
 }
-const withAlive = (db: Db) => db.selectFrom('services').selectAll().select((eb) => eb.lit(1).$castTo<number>().as('alive'));

@@ -156,7 +156,8 @@ describe('reports', () => {
     const id = await create(lab);
     await lab.until(async () => lastCommand(lab, id, 'build'), (command) => command !== undefined);
     const command = lastCommand(lab, id, 'build')!;
-    const stranger = new FakeAgent(lab.broker, newHexId(), 'stranger');
+    const strangeId = newHexId();
+    const stranger = new FakeAgent(lab.broker.connect(`agent-${strangeId}`), strangeId, 'stranger');
     const report = { commandId: command.commandId, operationId: command.operationId, instanceId: id, generation: command.generation, ok: true };
     // In another's name: refused. In its own name: not used.
     await expect(stranger.client.report({ ...report, hostId: lab.agents[0]!.hostId })).rejects.toMatchObject({ kind: 'forbidden' });

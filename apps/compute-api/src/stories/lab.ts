@@ -57,7 +57,8 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   const agents: FakeAgent[] = [];
   const addHost = async (behaviour: Partial<Record<string, Behaviour>> = {}): Promise<FakeAgent> => {
     const hostname = `host${agents.length + 1}`;
-    const agent = new FakeAgent(broker, placement.addHost(hostname), hostname);
+    const hostId = placement.addHost(hostname);
+    const agent = new FakeAgent(broker.connect(`agent-${hostId}`), hostId, hostname);
     Object.assign(agent.behaviour, behaviour);
     agents.push(agent);
     await agent.start();
