@@ -59,8 +59,8 @@ describe('filterRules', () => {
 
   it('lets only answers in from the uplink, and does not break a machine that was a router before', () => {
     const rules = filterRules(site(), 'eth0', false);
-    expect(rules).toMatch(/iifname "eth0" oifname "vgext" ct state established,related accept\n\s+iifname "eth0" oifname "vgext" drop\n\s+iifname "eth0" oifname != "vgext" drop/);
-    expect(filterRules(site(), 'eth0', true)).not.toContain('oifname != "vgext" drop');
+    expect(rules).toMatch(/iifname "eth0" oifname "vgext" ct state established,related accept\n\s+iifname "eth0" oifname "vgext" drop\n\s+iifname "eth0" oifname != "vgext" ct state new drop/);
+    expect(filterRules(site(), 'eth0', true)).not.toContain('oifname != "vgext" ct');
     expect(filterRules(site(), undefined, false)).not.toContain('established');
   });
 });

@@ -72,6 +72,8 @@ async function libvirtHealth(host: HostPlan): Promise<string | undefined> {
 }
 
 export async function prepareHost(site: Site, host: HostPlan): Promise<void> {
+  // In place, since the file is mounted over the host's /etc/hosts; hosts may have come since.
+  writeFileSync(join(host.directory, 'hosts'), ['127.0.0.1 localhost', ...site.hosts.map((peer) => `${peer.managementAddress} ${peer.name}`), ''].join('\n'));
   const etc = join(host.directory, 'libvirt/etc');
   mkdirSync(etc, { recursive: true });
   writeFileSync(join(etc, 'libvirtd.conf'), [

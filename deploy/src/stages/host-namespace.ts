@@ -46,7 +46,7 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
   claimNetns(site, host.netns);
   const { directory: dir, links, netns } = host;
   for (const path of ['ns', 'run', 'cgroup', 'libvirt/etc', 'libvirt/lib', 'libvirt/log', 'libvirt/cache', 'ovs']) mkdirSync(join(dir, path), { recursive: true });
-  writeFileSync(join(dir, 'hosts'), ['127.0.0.1 localhost', ...site.hosts.map((peer) => `${peer.managementAddress} ${peer.name}`), ''].join('\n'));
+  writeFileSync(join(dir, 'hosts'), '');
   await runScript([
     `dir=${quote(dir)}; ns=${netns}`,
     'ip netns add $ns; ip -n $ns link set lo up',

@@ -72,7 +72,8 @@ export function filterRules(site: Site, uplink: string | undefined, wasRouter: b
   const forward = uplink === undefined ? [] : [
     `iifname "${uplink}" oifname "${external.bridge}" ct state established,related accept`,
     `iifname "${uplink}" oifname "${external.bridge}" drop`,
-    ...(wasRouter ? [] : [`iifname "${uplink}" oifname != "${external.bridge}" drop`]),
+    // Answers to guests of another cloud on this machine must pass.
+    ...(wasRouter ? [] : [`iifname "${uplink}" oifname != "${external.bridge}" ct state new drop`]),
   ];
   return [
     `table ${table}`,
