@@ -78,6 +78,11 @@ describe('routers', () => {
     expect((await user.put(`routers/${router.id}`, { router: { routes: [{ destination: '10.200.0.0/16', nexthop: '10.78.0.9' }] } })).body.router.routes).toHaveLength(1);
     await harness.written();
     expect(await nb('Logical_Router_Static_Route', 'ip_prefix', `external_ids:virga\\:id=${router.id}`)).toBe('10.200.0.0/16');
+    const [more, both] = [[{ destination: '10.201.0.0/16', nexthop: '10.78.0.9' }], [{ destination: '10.200.0.0/16', nexthop: '10.78.0.9' }, { destination: '10.201.0.0/16', nexthop: '10.78.0.9' }]];
+    expect((await user.put(`routers/${router.id}/add_extraroutes`, { router: { routes: both } })).body.router.routes).toEqual(both);
+    expect((await user.put(`routers/${router.id}/remove_extraroutes`, { router: { routes: more } })).body.router.routes).toEqual(both.slice(0, 1));
+    expect((await user.put(`routers/${router.id}/add_extraroutes`, { router: { routes: 'all' } })).status).toBe(400);
+    expect((await other.put(`routers/${router.id}/add_extraroutes`, { router: { routes: more } })).status).toBe(404);
     expect(errorOf(await user.put(`routers/${router.id}/remove_router_interface`, { subnet_id: subnet.id }))).toEqual([409, 'RouterInterfaceInUseByRoute']);
   });
 

@@ -1,15 +1,14 @@
 import { badRequest, conflict, newUuid, type RequestContext } from '@virga/core';
 import { sql } from '@virga/db';
-import { containsAddress, parseAddress, parseCidr } from '@virga/domain';
 import { encodeColumns, type InputOf } from '../api/attributes';
 import type { Collection, Row, Trx, View } from '../api/collection';
 import { fixedIpsOf } from '../ports/port.collection';
 import { deletePort } from '../ports/port-rows';
 import { queueSync } from '../ovn/sync-queue';
 import { claimQuota } from '../quotas/quota-limits';
-import { readRoutes } from '../subnets/subnet.rules';
 import { setGateway, type RouterIdentity } from './router-gateway';
 import { touchRouter } from './router-interfaces';
+import { checkedRoutes } from './router-routes';
 import { ROUTER_ATTRIBUTES } from './router.attributes';
 
 type Input = InputOf<typeof ROUTER_ATTRIBUTES>;
@@ -31,28 +30,10 @@ async function createRouter(trx: Trx, caller: RequestContext, given: Record<stri
   return id;
 }
 
-/** A route's next hop must be on a subnet that the router is attached to. */
-async function checkHops(trx: Trx, routerId: string, routes: readonly { destination: string; nexthop: string }[]): Promise<void> {
-  if (routes.length === 0) return;
-  const { rows } = await sql<{ cidr: string; address: string }>`
-    select s.cidr, a.address from ip_allocations a join subnets s on s.id = a.subnet_id
-    where a.port_id in (select i.port_id from router_interfaces i where i.router_id = ${routerId}) or a.port_id = (select r.gateway_port_id from routers r where r.id = ${routerId})`.execute(trx);
-  for (const route of routes) {
-    const hop = parseAddress(route.nexthop)!;
-    if (!rows.some(({ cidr }) => containsAddress(parseCidr(cidr)!, hop))) {
-      throw badRequest(`Invalid format for routes: [{'destination': '${route.destination}', 'nexthop': '${route.nexthop}'}], the nexthop is not connected with router`, { type: 'InvalidRoutes' });
-    }
-    if (rows.some(({ address }) => address === route.nexthop)) {
-      throw badRequest(`Invalid format for routes: [{'destination': '${route.destination}', 'nexthop': '${route.nexthop}'}], the nexthop is used by router`, { type: 'InvalidRoutes' });
-    }
-  }
-}
-
 async function updateRouter(trx: Trx, caller: RequestContext, row: Row, given: Record<string, unknown>): Promise<void> {
   const input = given as Input;
   if (input.external_gateway_info !== undefined) await setGateway(trx, caller, row as unknown as RouterIdentity, input.external_gateway_info);
-  const routes = input.routes === undefined ? undefined : readRoutes(input.routes ?? [], 'routes');
-  if (routes) await checkHops(trx, row.id, routes);
+  const routes = input.routes === undefined ? undefined : await checkedRoutes(trx, row.id, input.routes ?? []);
   const columns = encodeColumns(ROUTER_ATTRIBUTES, { ...input, routes });
   if (Object.keys(columns).length > 0) await trx.updateTable('routers').set(columns).where('id', '=', row.id).execute();
   await touchRouter(trx, row.id);
