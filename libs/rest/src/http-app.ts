@@ -160,17 +160,24 @@ function readJsonOnly(fastify: FastifyInstance): void {
 export async function createHttpApp(rootModule: Type | DynamicModule, options: HttpEdgeOptions): Promise<NestFastifyApplication> {
   const style = FAULT_STYLES[options.service];
   setEdgeStyle(style);
+  const filter = new FaultFilter(options);
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     rewriteUrl: (request: { url?: string }) => collapseSlashes(request.url ?? '/'),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
+    // A path that cannot be decoded never reaches the hooks; its answer looks like any other.
+    frameworkErrors: (error: Error & { code?: string }, request: FastifyRequest, reply: FastifyReply) => {
+      setRequestState(request, { requestId: newRequestId() });
+      reply.header('X-Openstack-Request-Id', requestState(request).requestId);
+      const known = error.code === 'FST_ERR_BAD_URL' ? badRequest('The path of the request cannot be decoded.') : new CloudError('routeNotFound', 'The resource could not be found.');
+      filter.answer(known, request, reply);
+    },
     forceCloseConnections: 'idle',
     keepAliveTimeout: 75_000,
     requestTimeout: 0,
     logger: false,
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
-  const filter = new FaultFilter(options);
   addEdgeHooks(fastify, options, filter);
   readJsonOnly(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(rootModule, adapter, { logger: ['error', 'warn'], abortOnError: false, bodyParser: false });
