@@ -2,6 +2,7 @@ import { identityContract, REVOCATION_TOPIC } from '@virga/contracts';
 import { silentLogger } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
 import { MemoryBus } from '@virga/rpc';
+import { readClaims } from './tokens/read-claims';
 import { startTestCloud, type TestCloud } from './testing/test-cloud';
 
 describe('the edge of identity', () => {
@@ -30,6 +31,32 @@ describe('the edge of identity', () => {
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(body).toMatch(/^<!doctype html>/);
     expect(headers.get('x-openstack-request-id')).toMatch(/^req-/);
+  });
+
+  test('a path that cannot be decoded, an overlong one, and one that climbs', async () => {
+    const broken = await cloud.request('GET', '/v3/users/%zz', { token: admin });
+    expect({ status: broken.status, code: broken.body.error.code }).toEqual({ status: 400, code: 400 });
+    expect(broken.headers.get('x-openstack-request-id')).toMatch(/^req-/);
+    const long = encodeURIComponent('\u{1F600}'.repeat(255));
+    expect((await cloud.request('GET', `/v3/users/${long}`, { token: admin })).body.error.message).toMatch(/^Could not find user: /);
+    expect((await cloud.request('GET', `/v3/users/${'a'.repeat(5000)}`, { token: admin })).status).toBe(404);
+    expect((await cloud.request('GET', '/v3/users/..%2f..%2fetc', { token: admin })).body.error.message).toBe('Could not find user: ../../etc.');
+  });
+
+  test('a request that is called JSON and has no body has none; other kinds of body are refused', async () => {
+    const { project, sub } = readClaims(admin);
+    const { id } = (await cloud.request('GET', '/v3/roles?name=service', { token: admin })).body.roles[0];
+    for (const method of ['PUT', 'DELETE']) {
+      const answer = await cloud.request(method, `/v3/projects/${project!.id}/users/${sub}/roles/${id}`, { token: admin, headers: { 'content-type': 'application/json' } });
+      expect({ method, status: answer.status }).toEqual({ method, status: 204 });
+      // Taking a role voids the token that did it.
+      if (method === 'DELETE') admin = await cloud.admin();
+    }
+    expect((await cloud.request('POST', '/v3/auth/tokens', { raw: '', headers: { 'content-type': 'application/json' } })).status).toBe(400);
+    for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'application/xml']) {
+      const answer = await cloud.request('POST', '/v3/auth/tokens', { raw: '{"auth":{}}', headers: { 'content-type': type } });
+      expect({ type, status: answer.status, code: answer.body.error.code }).toEqual({ type, status: 415, code: 415 });
+    }
   });
 
   test('double slashes are one, also before resources', async () => {
