@@ -355,8 +355,10 @@ async function declareTopology(connection: ChannelModel): Promise<void> {
 async function withChannel(connection: ChannelModel, work: (channel: Channel) => Promise<void>): Promise<void> {
   const channel = await connection.createChannel();
   channel.on('error', () => { /* the rejected request says it */ });
-  await work(channel);
-  await channel.close();
+  const ended = new Promise<never>((_resolve, reject) => { channel.once('close', () => { setImmediate(() => reject(new Error('The channel ended.'))); }); });
+  ended.catch(() => undefined);
+  await Promise.race([work(channel), ended]);
+  channel.close().catch(() => undefined);
 }
 
 const requestIdHeader = (): Record<string, string> => {

@@ -67,7 +67,10 @@ export class RabbitConsumer {
     await channel?.cancel(this.tag).catch(() => undefined);
     await Promise.allSettled(this.working);
     this.channel = undefined;
-    await channel?.close().catch(() => undefined);
+    if (!channel) return;
+    // A channel whose connection ends meanwhile gets no answer, only this event.
+    const closed = new Promise<void>((resolve) => { channel.once('close', () => resolve()); });
+    await Promise.race([channel.close().catch(() => undefined), closed]);
   }
 
   private reopenLater(connection: ChannelModel): void {

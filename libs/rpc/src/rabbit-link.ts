@@ -4,6 +4,8 @@ import { backoffMs, systemClock, unavailable, type Logger, type RetryPolicy } fr
 const RECONNECT: RetryPolicy = { attempts: Infinity, baseMs: 200, maxMs: 3000 };
 const HEARTBEAT_SECONDS = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
+const SETUP_TIMEOUT_MS = 20_000;
+const CLOSE_TIMEOUT_MS = 3000;
 
 export interface LinkOptions {
   url: string;
@@ -44,7 +46,7 @@ export class RabbitLink {
     this.closing = true;
     this.stopped.abort(new Error('closed'));
     await this.running?.catch(() => undefined);
-    await this.connection?.close().catch(() => undefined);
+    if (this.connection) await closeConnection(this.connection);
     this.connection = undefined;
   }
 
@@ -63,12 +65,27 @@ export class RabbitLink {
       if (!this.closing) this.running = this.reconnect();
     });
     try {
-      await this.options.setup(connection);
+      await this.setUp(connection);
     } catch (error) {
-      await connection.close().catch(() => undefined);
+      await closeConnection(connection);
       throw error;
     }
     this.connection = connection;
+  }
+
+  /** A channel that waits for the broker may wait for ever when the connection ends meanwhile: that ends the set-up here. */
+  private async setUp(connection: ChannelModel): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const broken = new Promise<never>((_resolve, reject) => {
+      connection.once('close', (error) => reject(error ?? new Error('The connection ended while it was set up.')));
+      timer = setTimeout(() => reject(new Error(`The broker did not answer within ${SETUP_TIMEOUT_MS} ms.`)), SETUP_TIMEOUT_MS);
+    });
+    broken.catch(() => undefined);
+    try {
+      await Promise.race([this.options.setup(connection), broken]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async reconnect(): Promise<void> {
@@ -82,4 +99,14 @@ export class RabbitLink {
       }
     }
   }
+}
+
+/** Says good-bye, or hangs up on a broker that does not answer. */
+async function closeConnection(connection: ChannelModel): Promise<void> {
+  const timer = setTimeout(() => {
+    (connection.connection as unknown as { stream: { destroy(error: Error): void } }).stream.destroy(new Error('closed without an answer'));
+  }, CLOSE_TIMEOUT_MS);
+  const closed = new Promise<void>((resolve) => { connection.once('close', () => resolve()); });
+  await Promise.race([connection.close().catch(() => undefined), closed]);
+  clearTimeout(timer);
 }
