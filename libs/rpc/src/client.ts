@@ -1,6 +1,7 @@
 import { CloudError, fromWireError, internalError, timedOut, type WireError } from '@virga/core';
 import type { Target } from './bus';
 import type { CallSpec, Client, Contract, MethodSpec, SendOptions } from './contract';
+import { speaksFor } from './topology';
 import { decodeJson, encodeInput, violation } from './wire';
 
 /** What a transport does for a client. */
@@ -36,7 +37,7 @@ interface Pending {
   resolve: (body: Buffer) => void;
   reject: (error: CloudError) => void;
   timer: NodeJS.Timeout;
-  /** Who may answer; undefined: any service. */
+  /** `agent-<host id>` of the host that may answer; undefined: any service. */
   from: string | undefined;
 }
 
@@ -54,7 +55,7 @@ export class PendingCalls {
   /** An unknown id is a reply that came too late; a wrong sender is a forgery. Both are dropped (false). */
   answer(id: string, body: Buffer, sender?: string): boolean {
     const call = this.pending.get(id);
-    if (!call || (call.from !== undefined && call.from !== sender)) return false;
+    if (!call || (call.from !== undefined && !speaksFor(sender ?? '', call.from.slice('agent-'.length)))) return false;
     this.settle(id)!.resolve(body);
     return true;
   }

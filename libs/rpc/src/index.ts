@@ -2,4 +2,4 @@ export * from './bus';
 export * from './contract';
 export * from './memory-bus';
 export * from './rabbit-bus';
-export { agentUser, DEAD_QUEUE, hostPermissions, isAgentUser, servicePermissions } from './topology';
+export { agentUser, DEAD_QUEUE, fleetHostId, fleetOf, fleetPermissions, fleetUser, hostPermissions, isAgentUser, servicePermissions, speaksFor } from './topology';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { badRequest } from '@virga/core';
 import type { Contract } from './contract';
 
@@ -43,7 +44,48 @@ export const CAST_QUEUE_OPTIONS = { durable: true, arguments: { 'x-dead-letter-e
 
 /** `agent-<host id>`: the broker user of a host's agent. */
 export const agentUser = (hostId: string): string => `agent-${checkedHostId(hostId)}`;
-export const isAgentUser = (user: string): boolean => user.startsWith('agent-');
+/** Users who speak for hosts, and may do at the broker only what that takes. */
+export const isAgentUser = (user: string): boolean => user.startsWith('agent-') || user.startsWith('fleet-');
+
+const FLEET_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+function checkedFleet(name: string): string {
+  if (!FLEET_NAME.test(name)) throw badRequest('A fleet is named by at most 32 lower-case letters, digits and dashes, beginning with a letter.');
+  return name;
+}
+
+/** `fleet-<name>`: the broker user of a process that simulates many hosts. */
+export const fleetUser = (name: string): string => `fleet-${checkedFleet(name)}`;
+
+/**
+ * How the ids of a fleet's hosts begin. It follows from the fleet's name, so that the broker can confine the fleet to
+ * its own queues; the version 8 (made by a rule of one's own) keeps real hosts' random ids apart.
+ */
+function fleetPrefix(name: string): string {
+  let prefix = prefixes.get(name);
+  if (prefix === undefined) {
+    const of = digest(`virga fleet ${checkedFleet(name)}`);
+    prefixes.set(name, (prefix = `${of.slice(0, 8)}-${of.slice(8, 12)}-8`));
+  }
+  return prefix;
+}
+const prefixes = new Map<string, string>();
+
+/** Id of the simulated host `index` of a fleet: always the same UUID. */
+export function fleetHostId(name: string, index: number): string {
+  const of = digest(`virga fleet ${checkedFleet(name)} host ${index}`);
+  return `${fleetPrefix(name)}${of.slice(0, 3)}-a${of.slice(3, 6)}-${of.slice(6, 18)}`;
+}
+
+/** The fleet that a sender is and that the host belongs to; undefined for real agents and for foreign hosts. */
+export function fleetOf(sender: string, hostId: string): string | undefined {
+  const name = sender.startsWith('fleet-') ? sender.slice('fleet-'.length) : '';
+  return FLEET_NAME.test(name) && hostId.startsWith(fleetPrefix(name)) ? name : undefined;
+}
+
+/** Whether a broker user is the agent of the host, or the fleet that simulates it. */
+export const speaksFor = (sender: string, hostId: string): boolean => sender === `agent-${hostId}` || fleetOf(sender, hostId) !== undefined;
 
 /**
  * RabbitMQ's permissions for the user `agent-<host id>`: it may make and read its own call queue, read (never make) its
@@ -52,6 +94,12 @@ export const isAgentUser = (user: string): boolean => user.startsWith('agent-');
  */
 export function hostPermissions(hostId: string): { configure: string; write: string; read: string } {
   const own = `host\\.${checkedHostId(hostId)}`;
+  return { configure: `^${own}\\.rpc$`, write: '^virga\\.agent$', read: `^${own}(\\.rpc)?$` };
+}
+
+/** What `fleet-<name>` may do: for each host of the fleet what that host's agent may. */
+export function fleetPermissions(name: string): { configure: string; write: string; read: string } {
+  const own = `host\\.${fleetPrefix(name)}[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}`;
   return { configure: `^${own}\\.rpc$`, write: '^virga\\.agent$', read: `^${own}(\\.rpc)?$` };
 }
 
