@@ -25,6 +25,8 @@ export interface ConductorOptions {
   deadHostGraceMs?: number;
   heartbeatIntervalMs?: number;
   hostLeaseMs?: number;
+  /** Names of fleets of simulated hosts that may report. */
+  simulatedFleets?: readonly string[];
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
@@ -45,14 +47,14 @@ export class Conductor {
   }
 
   async start(): Promise<void> {
-    const { db, bus, logger, defaultZone, heartbeatIntervalMs, hostLeaseMs } = this.options;
+    const { db, bus, logger, defaultZone, heartbeatIntervalMs, hostLeaseMs, simulatedFleets } = this.options;
     this.relay.start();
     this.engine.start();
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
       await serveAgentGateway({
-        db, bus, logger, defaultZone, wake: (id) => this.engine.wake(id), wakeRelay: () => this.relay.wake(),
+        db, bus, logger, defaultZone, wake: (id) => this.engine.wake(id), wakeRelay: () => this.relay.wake(), simulatedFleets: new Set(simulatedFleets),
         ...(heartbeatIntervalMs !== undefined && { intervalMs: heartbeatIntervalMs }), ...(hostLeaseMs !== undefined && { leaseMs: hostLeaseMs }),
       }),
     ];

@@ -33,6 +33,10 @@ export const ConductorConfig = Type.Object({
     default: 20_000, minimum: 0, description: 'How long after the end of a host\'s lease its commands are still waited for.',
   }),
   VIRGA_COMPUTE_HEARTBEAT_MS: Type.Integer({ default: 3000, minimum: 100, description: 'How often hosts report.' }),
+  VIRGA_COMPUTE_SIMULATED_FLEETS: Type.String({
+    default: '', pattern: '^([a-z][a-z0-9-]{0,31}(,[a-z][a-z0-9-]{0,31})*)?$',
+    description: 'Names of fleets of simulated hosts that may report, separated by commas; empty in a cloud that serves anybody.',
+  }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
 });
 export type ConductorConfig = Static<typeof ConductorConfig>;

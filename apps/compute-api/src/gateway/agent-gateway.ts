@@ -1,7 +1,7 @@
 import { agentGatewayContract, imageContract, networkContract, placementContract } from '@virga/contracts';
 import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
-import type { Bus, Handlers, MessageMeta, Served } from '@virga/rpc';
+import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Served } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
 import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
 import { takeReport } from '../operations/take-report';
@@ -14,24 +14,28 @@ export interface GatewayOptions {
   wake(operationId: string): void;
   wakeRelay(): void;
   defaultZone: string;
+  /** Fleets of simulated hosts that may report; all others are refused. */
+  simulatedFleets?: ReadonlySet<string>;
   /** How often hosts report, and how long they are alive after a report, ms. */
   intervalMs?: number;
   leaseMs?: number;
 }
 
-/** The conductor's side towards the agents. Each speaks for its own host and for no other. */
+/** The conductor's side towards the agents. Each speaks for its own host and for no other; an admitted fleet for those that it simulates. */
 export function serveAgentGateway(options: GatewayOptions): Promise<Served> {
   return options.bus.serve(agentGatewayContract, gatewayHandlers(options), { concurrency: 32 });
 }
 
-export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
+export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, simulatedFleets = new Set(), intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
   const placement = bus.client(placementContract);
   const image = bus.client(imageContract);
   const network = bus.client(networkContract);
 
   const checkSender = (hostId: string, meta: MessageMeta): void => {
-    if (meta.sender === `agent-${hostId}`) return;
-    logger.warn({ sender: meta.sender, hostId }, 'an agent spoke for another host; refused');
+    if (meta.sender === agentUser(hostId)) return;
+    const fleet = fleetOf(meta.sender, hostId);
+    if (fleet !== undefined && simulatedFleets.has(fleet)) return;
+    logger.warn({ sender: meta.sender, hostId }, fleet === undefined ? 'an agent spoke for another host; refused' : 'a fleet that is not admitted spoke; refused');
     throw forbidden('An agent may only speak for its own host.');
   };
 
@@ -39,6 +43,7 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
     async heartbeat(heartbeat, meta) {
       const { facts } = heartbeat;
       checkSender(facts.hostId, meta);
+      if (meta.sender !== agentUser(facts.hostId) && !(facts.simulated && facts.hypervisorType === 'fake')) throw forbidden('A fleet has simulated hosts only.');
       const { enabled, availabilityZone, started } = await takeHeartbeat(db, logger, heartbeat, { leaseMs, defaultZone });
       if (started.length > 0) wakeRelay();
       // The scheduler gets the same picture; while it is away the host is not alive to it, and that is right.
