@@ -1,4 +1,4 @@
-import { createLogger, errorMessage } from '@virga/core';
+import { createLogger, errorMessage, retry } from '@virga/core';
 import { createDatabase, isMigrated, migrate, OutboxRelay, sql } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
 import { RabbitBus } from '@virga/rpc';
@@ -20,7 +20,8 @@ async function serve(): Promise<void> {
     onStop('bus', () => bus.close());
     admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
     admin.addCheck('broker', () => bus.connected);
-    const verifier = await TokenVerifier.overBus(bus, logger);
+    // Identity may start later than this process.
+    const verifier = await retry({ attempts: 60, baseMs: 500, maxMs: 1000 }, () => TokenVerifier.overBus(bus, logger));
     const relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     relay.start();
     onStop('outbox', () => relay.stop());

@@ -1,14 +1,14 @@
 import { SetMetadata, UseGuards, applyDecorators, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { notFound } from '@virga/core';
-import { requestState, version, type FastifyRequest, type Microversion, type MicroversionRange } from '@virga/rest';
+import { requestState, version, type FastifyRequest, type MicroversionRange } from '@virga/rest';
 
 export const COMPUTE_VERSIONS: MicroversionRange = {
   service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', minimum: version('2.1'), maximum: version('2.96'),
 };
 
-/** The minor number, which is all that ever differs. */
-export const minor = (at: Microversion): number => at.minor;
+/** A resource's paths. The older 2.0 API is 2.1 in its first version: its clients send no version header. */
+export const under = (resource: string): string[] => [`v2.1/${resource}`, `v2/${resource}`];
 
 const SERVED = 'compute:served';
 

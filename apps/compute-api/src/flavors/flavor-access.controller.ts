@@ -3,12 +3,13 @@ import type { Static } from '@sinclair/typebox';
 import { conflict, notFound, type RequestContext } from '@virga/core';
 import { isDuplicateKey } from '@virga/db';
 import { Authenticated, Authorize, Caller, ValidBody, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import { DB, ENFORCER, type Db } from '../tokens';
 import { getFlavor, type Flavor } from './flavor.repository';
 import { FlavorAction } from './flavor.schema';
 
 /** Which projects may use a flavor that is not public. */
-@Controller('v2.1/flavors/:id')
+@Controller(under('flavors/:id'))
 export class FlavorAccessController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(ENFORCER) private readonly policy: PolicyEnforcer) {}
 

@@ -3,11 +3,12 @@ import type { Static } from '@sinclair/typebox';
 import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { inTransaction } from '@virga/db';
 import { Authorize, Caller, ValidBody } from '@virga/rest';
+import { under } from '../microversions';
 import { DB, type Db } from '../tokens';
 import { getFlavor, type Flavor } from './flavor.repository';
 import { CreateExtraSpecs, UpdateExtraSpec } from './flavor.schema';
 
-@Controller('v2.1/flavors/:id/os-extra_specs')
+@Controller(under('flavors/:id/os-extra_specs'))
 export class FlavorExtraSpecsController {
   constructor(@Inject(DB) private readonly db: Db) {}
 

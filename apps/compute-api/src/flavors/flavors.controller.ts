@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req
 import { Type } from '@sinclair/typebox';
 import { badRequest, type RequestContext } from '@virga/core';
 import { Authorize, Caller, readPage, readSort, ValidBody, ValidQuery, Version, withQuery, type BodyOf, type FastifyRequest, type Microversion } from '@virga/rest';
-import { Served } from '../microversions';
+import { Served, under } from '../microversions';
 import { DB, SETTINGS, type ComputeSettings, type Db } from '../tokens';
 import { CreateFlavor, UpdateFlavor } from './flavor.schema';
 import { createFlavor, deleteFlavor, findFlavor, FLAVOR_SORT_KEYS, getFlavor, listFlavors } from './flavor.repository';
@@ -14,7 +14,7 @@ const ListQuery = Type.Object({
   marker: Type.Optional(Type.String()),
 });
 
-@Controller('v2.1/flavors')
+@Controller(under('flavors'))
 export class FlavorsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(SETTINGS) private readonly settings: ComputeSettings) {}
 

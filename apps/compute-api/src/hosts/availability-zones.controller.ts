@@ -1,5 +1,6 @@
 import { Controller, Get, Inject } from '@nestjs/common';
 import { Authorize } from '@virga/rest';
+import { under } from '../microversions';
 import { dbNow } from '../db/time';
 import { microTime } from '../times';
 import { DB, type Db } from '../tokens';
@@ -7,7 +8,7 @@ import { DB, type Db } from '../tokens';
 /** Zone of services that run no instances. */
 const INTERNAL = 'internal';
 
-@Controller('v2.1/os-availability-zone')
+@Controller(under('os-availability-zone'))
 export class AvailabilityZonesController {
   constructor(@Inject(DB) private readonly db: Db) {}
 

@@ -3,7 +3,7 @@ import { badRequest, isUuid, notFound } from '@virga/core';
 import { sql } from '@virga/db';
 import { Authorize, readPage, Version, withQuery, type FastifyRequest, type Microversion } from '@virga/rest';
 import { readBoolean } from '../booleans';
-import { Served } from '../microversions';
+import { Served, under } from '../microversions';
 import { instanceName } from '../servers/server-row';
 import { DB, SETTINGS, type ComputeSettings, type Db } from '../tokens';
 import { listHosts, type Host } from './host-list';
@@ -31,7 +31,7 @@ const detail = (host: Host, at: number) => ({
 
 type View = typeof detail;
 
-@Controller('v2.1/os-hypervisors')
+@Controller(under('os-hypervisors'))
 export class HypervisorsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(SETTINGS) private readonly settings: ComputeSettings) {}
 

@@ -3,6 +3,7 @@ import { Type, type TSchema } from '@sinclair/typebox';
 import { badRequest, conflict, errorMessage, notFound, type Logger } from '@virga/core';
 import { inTransaction, sql, type Selectable } from '@virga/db';
 import { Authorize, checkInput, FAULT_STYLES, Version, type Microversion } from '@virga/rest';
+import { under } from '../microversions';
 import { readBoolean } from '../booleans';
 import type { ServicesTable } from '../db/schema';
 import { dbNow } from '../db/time';
@@ -40,7 +41,7 @@ const view = (service: Service, at: number) => ({
   ...(at >= 11 && { forced_down: service.forced_down !== 0 }),
 });
 
-@Controller('v2.1/os-services')
+@Controller(under('os-services'))
 export class ServicesController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(NEIGHBOURS) private readonly neighbours: Neighbours, @Inject(LOGGER) private readonly logger: Logger) {}
 

@@ -2,6 +2,7 @@ import { Controller, Delete, Get, Inject, Param, Post, Query, Req, Res } from '@
 import { badRequest, conflict, notFound, overQuota, type RequestContext } from '@virga/core';
 import { inTransaction, isDuplicateKey } from '@virga/db';
 import { Authenticated, Caller, readPage, ValidBody, Version, withQuery, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import { dbNow } from '../db/time';
 import { readLimits } from '../quotas/quota-limits';
 import { DB, ENFORCER, SETTINGS, type ComputeSettings, type Db } from '../tokens';
@@ -10,7 +11,7 @@ import { keypairCreated, keypairListed, keypairShown, type Keypair } from './key
 import { generateSshKey, importPublicKey } from './public-key';
 
 /** Key pairs belong to users and not to projects; from 2.10 on administrators may name another user. */
-@Controller('v2.1/os-keypairs')
+@Controller(under('os-keypairs'))
 export class KeypairsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(ENFORCER) private readonly policy: PolicyEnforcer) {}
 

@@ -2,6 +2,7 @@ import { Controller, Get, Inject, Query } from '@nestjs/common';
 import type { RequestContext } from '@virga/core';
 import type { QuotaLimits } from '@virga/domain';
 import { Authorize, Caller, Version, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import { readLimits } from '../quotas/quota-limits';
 import { DB, ENFORCER, type Db } from '../tokens';
 
@@ -31,7 +32,7 @@ const ABSOLUTE: readonly Entry[] = [
   ['totalServerGroupsUsed', () => 0],
 ];
 
-@Controller('v2.1/limits')
+@Controller(under('limits'))
 export class LimitsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(ENFORCER) private readonly policy: PolicyEnforcer) {}
 

@@ -2,6 +2,7 @@ import { Controller, Delete, Get, HttpCode, Inject, Param, Put, Query } from '@n
 import { badRequest, type RequestContext } from '@virga/core';
 import { DEFAULT_QUOTAS, type QuotaLimits, type QuotaResource } from '@virga/domain';
 import { Authenticated, Authorize, Caller, ValidBody, Version, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import { readBoolean } from '../booleans';
 import { DB, ENFORCER, type Db } from '../tokens';
 import { DEFAULT_CLASS, readLimits } from './quota-limits';
@@ -10,7 +11,7 @@ import { resourcesAt, UpdateQuotaSet, type UpdateQuotaSetBody } from './quota.sc
 const isOurs = (name: string): name is QuotaResource => Object.hasOwn(DEFAULT_QUOTAS, name);
 const limitOf = (limits: QuotaLimits, name: string): number => (isOurs(name) ? limits[name] : -1);
 
-@Controller('v2.1/os-quota-sets')
+@Controller(under('os-quota-sets'))
 export class QuotaSetsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(ENFORCER) private readonly policy: PolicyEnforcer) {}
 
@@ -84,7 +85,7 @@ export class QuotaSetsController {
 }
 
 /** The defaults of the whole cloud under their older name; only the class `default` has an effect. */
-@Controller('v2.1/os-quota-class-sets')
+@Controller(under('os-quota-class-sets'))
 export class QuotaClassSetsController {
   constructor(@Inject(DB) private readonly db: Db) {}
 

@@ -2,6 +2,7 @@ import { Controller, Get, Inject, Param } from '@nestjs/common';
 import type { InstancePort } from '@virga/contracts';
 import { notFound, type RequestContext } from '@virga/core';
 import { Authorize, Caller, Version, type Microversion } from '@virga/rest';
+import { under } from '../microversions';
 import { DB, NEIGHBOURS, SETTINGS, type ComputeSettings, type Db, type Neighbours } from '../tokens';
 import { getInstance, getServer } from './server.repository';
 import { addressesOf } from './server.view';
@@ -12,7 +13,7 @@ const attachment = ({ networkId, portId, macAddress, status, fixedIps }: Instanc
 });
 
 /** A server's addresses and ports, as the network service knows them. */
-@Controller('v2.1/servers/:id')
+@Controller(under('servers/:id'))
 export class ServerNetworksController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(NEIGHBOURS) private readonly neighbours: Neighbours) {}
 

@@ -1,6 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { Logger, RequestContext } from '@virga/core';
 import { Authorize, baseUrl, Caller, ValidBody, Version, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import { readBoolean } from '../booleans';
 import { DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../tokens';
 import { CreateServer, type CreateServerBody } from './create-server.schema';
@@ -12,7 +13,7 @@ import { getServer } from './server.repository';
 import type { ServerQuery } from './server-list-query';
 import { serverDetail, serverLinks } from './server.view';
 
-@Controller('v2.1/servers')
+@Controller(under('servers'))
 export class ServersController {
   private readonly deps;
 

@@ -11,14 +11,20 @@ describe('the API', () => {
     it('are told without a token', async () => {
       const root = await lab.call('GET', '/', undefined, { token: null });
       expect(root.status).toBe(200);
+      expect(root.body.versions.map(({ id }: { id: string }) => id)).toEqual(['v2.0', 'v2.1']);
       expect(root.body.versions.at(-1)).toEqual({
         id: 'v2.1', status: 'CURRENT', version: '2.96', min_version: '2.1', updated: '2013-07-23T11:33:21Z', links: [{ rel: 'self', href: `${lab.base}/v2.1/` }],
       });
-      for (const path of ['/v2.1', '/v2.1/']) {
+      for (const path of ['/v2.1', '/v2.1/', '/v2/']) {
         const { status, body } = await lab.call('GET', path, undefined, { token: null });
         expect(status).toBe(200);
         expect(Object.keys(body.version)).toEqual(['id', 'status', 'version', 'min_version', 'updated', 'links', 'media-types']);
       }
+    });
+
+    it('of old are served in their way', async () => {
+      const { status, body } = await lab.call('GET', '/v2/servers', undefined, { version: '2.1' });
+      expect({ status, body }).toEqual({ status: 200, body: { servers: [] } });
     });
 
     it('are negotiated', async () => {

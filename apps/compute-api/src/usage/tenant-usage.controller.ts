@@ -1,6 +1,7 @@
 import { Controller, Get, Inject, Param, Query, Req } from '@nestjs/common';
 import { badRequest, type RequestContext } from '@virga/core';
 import { Authenticated, Authorize, Caller, readPage, Version, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../microversions';
 import type { ServerFlavor } from '../servers/server-row';
 import { microTime, microTimeOrNull } from '../times';
 import { DB, ENFORCER, SETTINGS, type ComputeSettings, type Db } from '../tokens';
@@ -36,7 +37,7 @@ const totals = (projectId: string, usages: ServerUsage[], { start, stop }: Perio
   stop: microTime(stop),
 });
 
-@Controller('v2.1/os-simple-tenant-usage')
+@Controller(under('os-simple-tenant-usage'))
 export class TenantUsageController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(SETTINGS) private readonly settings: ComputeSettings) {}
 

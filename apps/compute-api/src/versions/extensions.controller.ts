@@ -1,6 +1,7 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { notFound } from '@virga/core';
 import { Authorize } from '@virga/rest';
+import { under } from '../microversions';
 
 /** Parts of the API that are built, under the names that clients look for. */
 const EXTENSIONS: readonly (readonly [alias: string, name: string, description: string])[] = [
@@ -52,7 +53,7 @@ const EXTENSIONS: readonly (readonly [alias: string, name: string, description: 
 const view = ([alias, name, description]: (typeof EXTENSIONS)[number]) =>
   ({ alias, description, links: [], name, namespace: 'http://docs.openstack.org/compute/ext/fake_xml', updated: '2014-12-03T00:00:00Z' });
 
-@Controller('v2.1/extensions')
+@Controller(under('extensions'))
 export class ExtensionsController {
   @Get()
   @Authorize('os_compute_api:extensions')

@@ -1,6 +1,7 @@
 import { Body, Controller, Inject, Param, Post, Res } from '@nestjs/common';
 import { badRequest, type RequestContext } from '@virga/core';
 import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../../microversions';
 import { BUS, DB, ENFORCER, WAKE_RELAY, type Bus, type Db, type WakeRelay } from '../../tokens';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
@@ -12,7 +13,7 @@ import { resetState } from './reset-state';
 /** Everything that is built; any other key is no action of this cloud. */
 const ACTIONS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
 
-@Controller('v2.1/servers/:id/action')
+@Controller(under('servers/:id/action'))
 export class ServerActionsController {
   constructor(
     @Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,

@@ -2,6 +2,7 @@ import { Controller, Get, Inject, Param, Query, Req } from '@nestjs/common';
 import type { Selectable } from '@virga/db';
 import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { Authorize, Caller, readPage, Version, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { under } from '../../microversions';
 import type { InstanceActionsTable, OperationStepsTable } from '../../db/schema';
 import { microTime, microTimeOrNull } from '../../times';
 import { DB, ENFORCER, SETTINGS, type ComputeSettings, type Db } from '../../tokens';
@@ -16,7 +17,7 @@ const actionView = (action: Action, at: number) => ({
 });
 
 /** What was done to a server: one entry a request, its events are the steps of the operation that carried it out. */
-@Controller('v2.1/servers/:id/os-instance-actions')
+@Controller(under('servers/:id/os-instance-actions'))
 export class InstanceActionsController {
   constructor(@Inject(DB) private readonly db: Db, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(SETTINGS) private readonly settings: ComputeSettings) {}
 

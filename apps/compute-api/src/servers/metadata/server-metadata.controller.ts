@@ -3,6 +3,7 @@ import { Type, type Static } from '@sinclair/typebox';
 import { badRequest, CloudError, notFound, type RequestContext } from '@virga/core';
 import { inTransaction, type Executor, type Transaction } from '@virga/db';
 import { Authorize, Caller, ValidBody } from '@virga/rest';
+import { under } from '../../microversions';
 import type { ComputeDb } from '../../db/schema';
 import { dbNow } from '../../db/time';
 import { readLimits } from '../../quotas/quota-limits';
@@ -20,7 +21,7 @@ async function readMetadata(db: Executor<ComputeDb>, id: string): Promise<Record
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
-@Controller('v2.1/servers/:id/metadata')
+@Controller(under('servers/:id/metadata'))
 export class ServerMetadataController {
   constructor(@Inject(DB) private readonly db: Db) {}
 

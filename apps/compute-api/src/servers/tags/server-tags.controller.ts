@@ -3,7 +3,7 @@ import { Type, type Static } from '@sinclair/typebox';
 import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { inTransaction } from '@virga/db';
 import { Authorize, baseUrl, Caller, FAULT_STYLES, checkInput, ValidBody, type FastifyReply, type FastifyRequest } from '@virga/rest';
-import { Served } from '../../microversions';
+import { Served, under } from '../../microversions';
 import { DB, type Db } from '../../tokens';
 import { lockServer } from '../change-guard';
 import { Tag } from '../create-server.schema';
@@ -12,7 +12,7 @@ import { getInstance } from '../server.repository';
 const MAX_TAGS = 50;
 const Tags = Type.Object({ tags: Type.Array(Tag, { maxItems: MAX_TAGS }) }, { additionalProperties: false });
 
-@Controller('v2.1/servers/:id/tags')
+@Controller(under('servers/:id/tags'))
 export class ServerTagsController {
   constructor(@Inject(DB) private readonly db: Db) {}
 
