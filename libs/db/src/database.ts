@@ -51,6 +51,8 @@ export function createDatabase<S>(options: DatabaseOptions): Kysely<S> {
 const REPEATABLE = new Set([1213, 1205]);
 const errno = (error: unknown): number | undefined => (error as { errno?: number } | null)?.errno;
 
+/** True when the statement lost against another transaction (deadlock, lock wait) and may simply be run again. */
+export const isLockConflict = (error: unknown): boolean => REPEATABLE.has(errno(error) ?? 0);
 /** True when a unique or primary key refused the row. */
 export const isDuplicateKey = (error: unknown): boolean => errno(error) === 1062;
 /** True when a foreign key still refers to the row that was to be deleted (1451), or to one that is missing (1452). */
@@ -70,7 +72,7 @@ export async function inTransaction<S, T>(db: Executor<S>, work: (trx: Transacti
     try {
       return await db.transaction().execute(work);
     } catch (error) {
-      if (!REPEATABLE.has(errno(error) ?? 0)) throw error;
+      if (!isLockConflict(error)) throw error;
       await systemClock.sleep(backoffMs({ attempts: 10, baseMs: 5, maxMs: 200 }, attempt));
     }
   }
