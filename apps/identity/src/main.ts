@@ -59,24 +59,27 @@ async function runBootstrap(): Promise<void> {
   }
 }
 
-async function rotateKeys(): Promise<void> {
+/** `--drop-former` is for a key that may have been stolen: all tokens of before are void as soon as services see a new one. */
+async function rotateKeys(options: string[]): Promise<void> {
+  const drop = options.includes('--drop-former');
+  if (options.some((option) => option !== '--drop-former')) throw new Error('rotate-keys takes no option but --drop-former');
   const { VIRGA_DB_URL, VIRGA_LOG_LEVEL, VIRGA_IDENTITY_KEY_FILE, VIRGA_IDENTITY_TOKEN_SECONDS } = keyConfig();
   const db = createDatabase<IdentitySchema>({ url: VIRGA_DB_URL, poolSize: 2 });
   try {
-    const kid = await new SigningKeys(db, readKeyFile(VIRGA_IDENTITY_KEY_FILE), VIRGA_IDENTITY_TOKEN_SECONDS).rotate();
-    createLogger('identity', VIRGA_LOG_LEVEL).info({ kid }, 'a new key signs tokens; the former one is valid until its last token expires');
+    const kid = await new SigningKeys(db, readKeyFile(VIRGA_IDENTITY_KEY_FILE), VIRGA_IDENTITY_TOKEN_SECONDS).rotate(drop ? 'drop' : 'keep');
+    createLogger('identity', VIRGA_LOG_LEVEL).info({ kid, formerDropped: drop }, 'a new key signs tokens');
   } finally {
     await db.destroy();
   }
 }
 
-const COMMANDS: Record<string, () => Promise<void>> = { serve, migrate: runMigrate, bootstrap: runBootstrap, 'rotate-keys': rotateKeys };
+const COMMANDS: Record<string, (options: string[]) => Promise<void>> = { serve, migrate: runMigrate, bootstrap: runBootstrap, 'rotate-keys': rotateKeys };
 
 async function main(): Promise<void> {
   const name = process.argv[2] ?? 'serve';
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new Error(`unknown command ${JSON.stringify(name)}; known: ${Object.keys(COMMANDS).join(', ')}`);
-  await command();
+  await command(process.argv.slice(3));
 }
 
 main().catch((error: unknown) => {

@@ -33,15 +33,19 @@ export class SigningKeys {
     this.published = rows.map(({ kid, public_pem: publicKeyPem }) => ({ kid, publicKeyPem }));
   }
 
-  /** A new key signs from now on; the former ones stay valid for the tokens they signed. Returns the new key's id. */
-  async rotate(): Promise<string> {
+  /**
+   * A new key signs from now on. The former ones stay valid for the tokens they signed, or, when one may have been
+   * stolen, are dropped with all tokens they signed. Returns the new key's id.
+   */
+  async rotate(former: 'keep' | 'drop' = 'keep'): Promise<string> {
     const kid = newHexId();
     const { publicKey, privateKey } = await promisify(generateKeyPair)('ec', {
       namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     });
     const now = Date.now();
     await inTransaction(this.db, async (trx) => {
-      await trx.updateTable('signing_keys').set({ retired_at: now }).where('retired_at', 'is', null).execute();
+      if (former === 'drop') await trx.deleteFrom('signing_keys').execute();
+      else await trx.updateTable('signing_keys').set({ retired_at: now }).where('retired_at', 'is', null).execute();
       await trx.insertInto('signing_keys').values({
         kid, public_pem: publicKey, private_sealed: seal(this.sealKey, kid, privateKey), created_at: now, retired_at: null,
       }).execute();
