@@ -8,6 +8,8 @@ import { dbNow, dbNowPlus } from '../db/time';
 import { LIVE_STATES } from '../operations/operation';
 import { startOperation } from '../operations/start-operation';
 
+const REAP_PAUSE_MS = 60_000;
+
 export type Heartbeat = MethodInput<(typeof agentGatewayContract)['methods']['heartbeat']>;
 
 export interface HeartbeatResult {
@@ -69,7 +71,9 @@ async function reap(trx: Transaction<ComputeDb>, logger: Logger, hostId: string,
   for (const id of ids) if (!known.has(id)) logger.warn({ hostId, instanceId: id }, 'host runs an instance that is not in our books');
   const strays = rows.filter((row) => row.host_id !== hostId && row.state_changed_at < lastSeen);
   if (strays.length === 0) return [];
-  const busy = await trx.selectFrom('operations').select('instance_id').where('instance_id', 'in', strays.map(({ id }) => id)).where('state', 'in', [...LIVE_STATES]).execute();
+  // Whoever is at it is left to it; a reaping that has failed is not repeated with every report.
+  const busy = await trx.selectFrom('operations').select('instance_id').where('instance_id', 'in', strays.map(({ id }) => id))
+    .where((eb) => eb.or([eb('state', 'in', [...LIVE_STATES]), eb.and([eb('kind', '=', 'reap-instance'), eb('state', '=', 'failed'), eb('finished_at', '>', dbNowPlus(-REAP_PAUSE_MS))])])).execute();
   const busyIds = new Set(busy.map((row) => row.instance_id));
   const started: string[] = [];
   for (const { id, generation } of strays) {

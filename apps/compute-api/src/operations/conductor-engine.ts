@@ -23,6 +23,8 @@ export interface EngineOptions {
   concurrency?: number;
 }
 
+const GIVE_UP_PAUSE_MS = 1000;
+
 interface Held { renewedAt: number }
 
 /**
@@ -97,6 +99,9 @@ export class ConductorEngine {
     this.held.set(id, { renewedAt: Date.now() });
     try {
       await this.claimAndRun(id);
+    } catch (error) {
+      await this.giveUp(id);
+      throw error;
     } finally {
       this.held.delete(id);
       if (this.wokenWhileHeld.delete(id)) this.wake(id);
@@ -122,10 +127,18 @@ export class ConductorEngine {
     for (const waiting of await waitingOperations(db, operation.instanceId)) if (waiting.id !== id) this.wake(waiting.id);
   }
 
+  /** After an unforeseen error: others need not wait for the lease to run out. */
+  private async giveUp(id: string): Promise<void> {
+    if (!this.held.has(id)) return;
+    await this.options.db.updateTable('operations').set({ state: 'parked', owner: null, lease_until: null, waiting_command: null, due_at: dbNowPlus(GIVE_UP_PAUSE_MS) })
+      .where('id', '=', id).where('owner', '=', this.owner).where('state', '=', 'running').execute()
+      .catch((error: unknown) => this.options.logger.warn({ err: error }, 'operation not given up; its lease will run out'));
+  }
+
   /** Half of the lease is kept back, so that a call begun in time also ends in time. */
   private isHeld(id: string): boolean {
     const held = this.held.get(id);
-    return held !== undefined && Date.now() - held.renewedAt < this.leaseMs / 2 + this.leaseMs / 6;
+    return held !== undefined && Date.now() - held.renewedAt < this.leaseMs / 2;
   }
 
   private async renew(): Promise<void> {

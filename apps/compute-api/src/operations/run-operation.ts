@@ -1,5 +1,5 @@
 import { backoffMs, CloudError, errorMessage, type Logger } from '@virga/core';
-import { isConnectionLost, type Kysely, type Updateable } from '@virga/db';
+import { isConnectionLost, isLockConflict, type Kysely, type Updateable } from '@virga/db';
 import type { ComputeDb, OperationsTable } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import { endOperation } from './end-operation';
@@ -24,7 +24,13 @@ const failureOf = (error: unknown, step: string): OperationFailure => error inst
   // What was not foreseen is told to operators in the log and to users in one sentence.
   : { message: 'An unexpected error stopped the operation.', details: errorMessage(error), step };
 
-const isPassing = (error: unknown): boolean => isConnectionLost(error) || (error instanceof CloudError && error.retryable);
+/** A neighbour that stumbles is asked again this often before its word counts. */
+const UNEXPECTED_TRIES = 5;
+
+function isPassing(error: unknown, tries: number): boolean {
+  if (!(error instanceof CloudError)) return isConnectionLost(error) || isLockConflict(error);
+  return error.retryable || (error.kind === 'internal' && error.type === undefined && tries < UNEXPECTED_TRIES);
+}
 
 /**
  * Runs a claimed operation until it ends, is parked or is lost to another owner. Position and facts are in the
@@ -78,7 +84,7 @@ export class OperationRun {
       return true;
     } catch (error) {
       if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
-      if (isPassing(error) && !late) return this.again(error, deadline);
+      if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
       logger.warn({ err: error, step: step.name, attempt: this.operation.attempt }, 'step failed');
       const failure = failureOf(error, step.name);
       await traceEnd(db, this.operation, step.name, 'Error', failure.message);
@@ -106,7 +112,7 @@ export class OperationRun {
         await traceEnd(db, this.operation, step.name, 'Success');
       } catch (error) {
         if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
-        if (isPassing(error) && !late) return this.again(error, deadline);
+        if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
         // The others must still be undone; what is left here, the reconciler takes away when it shows up.
         logger.error({ err: error, step: step.name }, 'step could not be undone');
         await traceEnd(db, this.operation, step.name, 'Error', errorMessage(error));
