@@ -29,7 +29,7 @@ finish() {
 
 # within SECONDS COMMAND...: ends the command with its children when it takes longer.
 # It waits for a background job, so that an interruption is heard at once and handed on.
-within() { timeout --kill-after=20 "$@" & child=$!; wait "$child"; }
+within() { timeout --kill-after=20 "$@" 3>&- & child=$!; wait "$child"; }
 
 # check STAGE SECONDS COMMAND...: one check, by its exit code.
 check() {
@@ -78,8 +78,10 @@ for stage in "$@"; do
   case $stage in types | lint | unit | story | e2e) ;; *) echo "usage: tools/test.sh [types|lint|unit|story|e2e ...]" >&2; exit 2 ;; esac
 done
 rm -rf "$logs"; mkdir -p "$logs"
+# Where the results go, also from within a stage whose output goes to its log.
+exec 3>&1
 
-trap 'trap "" INT TERM; kill "$child" 2>/dev/null; wait "$child"; bad+=(interrupted); count 0 1 0; finish' INT TERM
+trap 'trap "" INT TERM; exec 1>&3; kill "$child" 2>/dev/null; wait "$child"; bad+=(interrupted); count 0 1 0; finish' INT TERM
 prepare "$@"
 for stage in "$@"; do
   case $stage in
