@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { BusConfig, CommonConfig, loadConfig } from '@virga/service';
+import { FleetConfig } from './fleet/fleet.config';
 
 export const AgentConfig = Type.Object({
   ...CommonConfig, ...BusConfig,
@@ -23,3 +24,4 @@ export const AgentConfig = Type.Object({
 export type AgentConfig = Static<typeof AgentConfig>;
 
 export const readConfig = (): AgentConfig => loadConfig(AgentConfig, process.env);
+export const readFleetConfig = (): FleetConfig => loadConfig(FleetConfig, process.env);

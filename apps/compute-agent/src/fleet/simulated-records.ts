@@ -1,0 +1,74 @@
+import type { BuildSpec } from '@virga/contracts';
+import { notFound } from '@virga/core';
+import type { DesiredPower, InstanceRecords } from '../instances/instance-host';
+
+/** What a simulated host writes down of its instances, beside its journal. */
+export type InstanceRecord =
+  | { kind: 'instance'; spec: BuildSpec; power: DesiredPower }
+  | { kind: 'power'; instanceId: string; power: DesiredPower }
+  | { kind: 'gone'; instanceId: string };
+
+interface Known {
+  spec: BuildSpec;
+  power?: DesiredPower;
+}
+
+/**
+ * Instances of a simulated host. An instance is written when it is switched on the first time: until then the journal
+ * has its build, which is run again after a crash.
+ */
+export class SimulatedRecords implements InstanceRecords {
+  private readonly known = new Map<string, Known>();
+
+  /** @param append resolves when the record is on disk
+      @param records what was written earlier */
+  constructor(private readonly append: (record: InstanceRecord) => Promise<void>, records: readonly InstanceRecord[] = []) {
+    for (const record of records) this.apply(record);
+  }
+
+  async create(spec: BuildSpec): Promise<void> {
+    const power = this.known.get(spec.instanceId)?.power;
+    this.known.set(spec.instanceId, { spec, ...(power && { power }) });
+  }
+
+  async spec(instanceId: string): Promise<BuildSpec> {
+    return this.find(instanceId).spec;
+  }
+
+  async desired(instanceId: string): Promise<DesiredPower | undefined> {
+    return this.known.get(instanceId)?.power;
+  }
+
+  async setDesired(instanceId: string, power: DesiredPower): Promise<void> {
+    const known = this.find(instanceId);
+    await this.append(known.power === undefined ? { kind: 'instance', spec: known.spec, power } : { kind: 'power', instanceId, power });
+    known.power = power;
+  }
+
+  async list(): Promise<string[]> {
+    return [...this.known.keys()];
+  }
+
+  async remove(instanceId: string): Promise<void> {
+    const known = this.known.get(instanceId);
+    if (known?.power !== undefined) await this.append({ kind: 'gone', instanceId });
+    this.known.delete(instanceId);
+  }
+
+  /** What must be written so that whoever reads it knows the same. */
+  snapshot(): InstanceRecord[] {
+    return [...this.known.values()].flatMap(({ spec, power }): InstanceRecord[] => (power === undefined ? [] : [{ kind: 'instance', spec, power }]));
+  }
+
+  private find(instanceId: string): Known {
+    const known = this.known.get(instanceId);
+    if (!known) throw notFound(`Instance ${instanceId} could not be found.`);
+    return known;
+  }
+
+  private apply(record: InstanceRecord): void {
+    if (record.kind === 'instance') this.known.set(record.spec.instanceId, { spec: record.spec, power: record.power });
+    else if (record.kind === 'gone') this.known.delete(record.instanceId);
+    else Object.assign(this.known.get(record.instanceId) ?? {}, { power: record.power });
+  }
+}
