@@ -40,6 +40,7 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
     name: options.name ?? known?.name ?? DEFAULT_SETTINGS.name,
     portOffset,
     hosts: options.hosts ?? known?.hosts ?? DEFAULT_SETTINGS.hosts,
+    simulatedHosts: options.simulatedHosts ?? known?.simulatedHosts ?? 0,
     managementCidr: options.managementCidr ?? known?.managementCidr ?? defaultCidrs(portOffset).managementCidr,
     externalCidr: options.externalCidr ?? known?.externalCidr ?? defaultCidrs(portOffset).externalCidr,
     virtType: options.virtType ?? known?.virtType ?? DEFAULT_SETTINGS.virtType,

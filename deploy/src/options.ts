@@ -7,6 +7,7 @@ export interface Options {
   /** Words that are not options, e.g. a part's name. */
   words: string[];
   hosts?: number;
+  simulatedHosts?: number;
   name?: string;
   portOffset?: number;
   managementCidr?: string;
@@ -22,6 +23,7 @@ export interface Options {
 const VALUED: Record<string, (value: string) => Partial<Options>> = {
   '--state': () => ({}), // read by the launcher, which hands it over as VIRGA_STATE
   '--hosts': (value) => ({ hosts: integer('--hosts', value, 1, 16) }),
+  '--simulated-hosts': (value) => ({ simulatedHosts: integer('--simulated-hosts', value, 0, 9999) }),
   '--name': (value) => ({ name: matching('--name', value, /^[a-z][a-z0-9]{0,5}$/, '1 to 6 lower-case letters and digits, beginning with a letter') }),
   '--port-offset': (value) => {
     const portOffset = integer('--port-offset', value, 0, 20_000);

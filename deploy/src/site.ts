@@ -6,6 +6,8 @@ export interface Settings {
   name: string;
   portOffset: number;
   hosts: number;
+  /** Hosts that only pretend, in one process; for measurements and tests. */
+  simulatedHosts?: number;
   managementCidr: string;
   externalCidr: string;
   virtType: 'kvm' | 'qemu' | 'probe';

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '../env-file';
+import { fleetUser } from '@virga/rpc';
 import { appHealth } from '../health/http-health';
 import { EXTERNAL_PHYSICAL_NETWORK } from '../seed/external-network';
 import type { SecretStore } from '../secrets';
@@ -12,7 +13,7 @@ import { databaseUrl, type Schema } from './mariadb';
 import { northboundSocket, southboundSocket } from './ovn-central';
 import { virtTypeFile } from '../stages/guest-image';
 import type { Part } from './part';
-import { brokerUrl } from './rabbitmq';
+import { brokerUrl, fleetsOf } from './rabbitmq';
 
 export const REGION = 'RegionOne';
 
@@ -54,7 +55,10 @@ const APPS: App[] = [
       VIRGA_IMAGE_STORE_DIR: join(site.state, 'data/images'),
     }),
   },
-  { name: 'conductor', app: 'compute-api', entry: 'main.conductor', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'] },
+  {
+    name: 'conductor', app: 'compute-api', entry: 'main.conductor', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
+    env: (site): Record<string, string> => (fleetsOf(site).length === 0 ? {} : { VIRGA_COMPUTE_SIMULATED_FLEETS: fleetsOf(site).join(',') }),
+  },
   {
     name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
     env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute) }),
@@ -143,4 +147,25 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
     startTimeoutMs: 60_000,
     stopTimeoutMs: 30_000,
   };
+}
+
+/** The simulated hosts of a cloud, all in one process; none when there is no fleet. */
+export function fleetParts(site: Site, secrets: SecretStore): Part[] {
+  return fleetsOf(site).map((fleet) => ({
+    name: 'fleet',
+    group: 'host',
+    after: ['rabbitmq', 'conductor', 'scheduler'],
+    script: `exec ${asUser(SERVICE_USER)} ${nodeCommand(512)} ${quote(entryFile(site, 'compute-agent', 'main.fleet'))}`,
+    env: {
+      ...commonEnv(site, 'fleet'),
+      VIRGA_AMQP_URL: brokerUrl(site, secrets, fleetUser(fleet)),
+      VIRGA_FLEET_NAME: fleet,
+      VIRGA_FLEET_HOSTS: String(site.settings.simulatedHosts),
+      VIRGA_FLEET_STATE_DIR: join(site.state, 'data/fleet'),
+    },
+    files: [entryFile(site, 'compute-agent', 'main.fleet')],
+    health: () => appHealth(adminSocket(site, 'fleet')),
+    startTimeoutMs: 60_000,
+    stopTimeoutMs: 30_000,
+  }));
 }

@@ -1,7 +1,7 @@
 import type { SecretStore } from '../secrets';
 import type { Site } from '../site';
 import { checkOrder } from '../task-graph';
-import { agentPart, appParts } from './apps';
+import { agentPart, appParts, fleetParts } from './apps';
 import { hostParts } from './host';
 import { mariadbPart } from './mariadb';
 import { ovnCentralParts } from './ovn-central';
@@ -15,6 +15,7 @@ export function partsOf(site: Site, secrets: SecretStore): Part[] {
     logKeeperPart(site), mariadbPart(site), epmdPart(site), rabbitmqPart(site), ...ovnCentralParts(site),
     ...appParts(site, secrets),
     ...site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]),
+    ...fleetParts(site, secrets),
   ];
   const order = checkOrder(parts);
   return parts.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { agentUser, hostPermissions, servicePermissions } from '@virga/rpc';
+import { agentUser, fleetPermissions, fleetUser, hostPermissions, servicePermissions } from '@virga/rpc';
 import { quote } from '../env-file';
 import { amqpHealth, epmdHealth } from '../health/socket-health';
 import { run } from '../run-command';
@@ -93,10 +93,11 @@ function config(site: Site): string {
 }
 
 /** Users with hashed passwords and their permissions. There is no `guest`: definitions at boot keep it from being made. */
-export function brokerDefinitions(hostIds: string[], secrets: SecretStore): string {
+export function brokerDefinitions(hostIds: string[], secrets: SecretStore, fleets: string[] = []): string {
   const users = [
     ...BROKER_APPS.map((name) => ({ name: name as string, permissions: servicePermissions() })),
     ...hostIds.map((hostId) => ({ name: agentUser(hostId), permissions: hostPermissions(hostId) })),
+    ...fleets.map((name) => ({ name: fleetUser(name), permissions: fleetPermissions(name) })),
   ];
   return `${JSON.stringify({
     vhosts: [{ name: '/' }],
@@ -104,6 +105,9 @@ export function brokerDefinitions(hostIds: string[], secrets: SecretStore): stri
     permissions: users.map(({ name, permissions }) => ({ user: name, vhost: '/', ...permissions })),
   }, null, 2)}\n`;
 }
+
+/** Fleets of simulated hosts: none, or one that is named as the cloud. */
+export const fleetsOf = (site: Site): string[] => (site.settings.simulatedHosts ? [site.settings.name] : []);
 
 export const brokerUrl = (site: Site, secrets: SecretStore, user: string, host = '127.0.0.1'): string =>
   `amqp://${user}:${secrets.get(`amqp.${user}`)}@${host}:${site.ports.amqp}/`;
@@ -127,7 +131,7 @@ export function prepareRabbitmq(site: Site, hostIds: string[], secrets: SecretSt
   write(configFile(site), config(site), 0o600);
   const cookie = join(dir, '.erlang.cookie');
   if (!existsSync(cookie)) write(cookie, randomBytes(20).toString('hex'), 0o400);
-  return write(definitionsFile(site), brokerDefinitions(hostIds, secrets), 0o600);
+  return write(definitionsFile(site), brokerDefinitions(hostIds, secrets, fleetsOf(site)), 0o600);
 }
 
 /** Makes a running broker take over the definitions file. */

@@ -10,7 +10,7 @@ import { createBridges, describeChassis, prepareHost } from '../parts/host';
 import { createSchemas, grantViews, prepareMariadb } from '../parts/mariadb';
 import { initializeOvn, prepareOvnCentral } from '../parts/ovn-central';
 import type { Part } from '../parts/part';
-import { importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
+import { fleetsOf, importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
 import { ensureRunning, partState } from '../process/supervision';
 import { Progress } from '../progress';
 import { SecretStore } from '../secrets';
@@ -78,7 +78,7 @@ function makeDirectories(site: Site): void {
     chmodSync(path, mode);
   }
   const { uid, gid } = userIds(SERVICE_USER);
-  for (const path of [site.run, join(site.state, 'data/identity'), join(site.state, 'data/images')]) {
+  for (const path of [site.run, join(site.state, 'data/identity'), join(site.state, 'data/images'), ...fleetsOf(site).map(() => join(site.state, 'data/fleet'))]) {
     mkdirSync(path, { recursive: true });
     chmodSync(path, path === site.run ? 0o755 : 0o700);
     chownSync(path, uid, gid);
