@@ -54,9 +54,9 @@ export class RabbitLink {
     const url = new URL(this.options.url);
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS));
     // Without noDelay a reply waits for the peer's delayed acknowledgement, about 40 ms.
-    const connection = await amqp.connect(url.href, {
+    const connection = await within(CONNECT_TIMEOUT_MS, amqp.connect(url.href, {
       noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: this.options.name },
-    });
+    }), (late) => void closeConnection(late));
     connection.on('error', (error) => this.options.logger.warn({ err: error }, 'broker connection failed'));
     connection.once('close', () => {
       if (this.connection !== connection) return;
@@ -75,17 +75,10 @@ export class RabbitLink {
 
   /** A channel that waits for the broker may wait for ever when the connection ends meanwhile: that ends the set-up here. */
   private async setUp(connection: ChannelModel): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
     const broken = new Promise<never>((_resolve, reject) => {
       connection.once('close', (error) => reject(error ?? new Error('The connection ended while it was set up.')));
-      timer = setTimeout(() => reject(new Error(`The broker did not answer within ${SETUP_TIMEOUT_MS} ms.`)), SETUP_TIMEOUT_MS);
     });
-    broken.catch(() => undefined);
-    try {
-      await Promise.race([this.options.setup(connection), broken]);
-    } finally {
-      clearTimeout(timer);
-    }
+    await within(SETUP_TIMEOUT_MS, Promise.race([this.options.setup(connection), broken]), () => undefined);
   }
 
   private async reconnect(): Promise<void> {
@@ -109,4 +102,19 @@ async function closeConnection(connection: ChannelModel): Promise<void> {
   const closed = new Promise<void>((resolve) => { connection.once('close', () => resolve()); });
   await Promise.race([connection.close().catch(() => undefined), closed]);
   clearTimeout(timer);
+}
+
+/** The library's own time-out is one of the idle socket: a handshake that ends in silence has none. */
+async function within<T>(ms: number, work: Promise<T>, tooLate: (result: T) => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let over = false;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { over = true; reject(new Error(`The broker did not answer within ${ms} ms.`)); }, ms);
+  });
+  work.then((result) => { if (over) tooLate(result); }, () => undefined);
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
