@@ -110,6 +110,9 @@ describe('networks', () => {
     expect((await lister.get('networks?nosuch=1')).status).toBe(400);
     expect((await lister.get('networks?sort_key=nosuch')).status).toBe(400);
     expect((await lister.get('networks?limit=-1')).status).toBe(400);
+    // What one may not see one may not ask for by the back door.
+    for (const query of ['provider:segmentation_id=7', 'sort_key=provider:segmentation_id']) expect([(await lister.get(`networks?${query}`)).status, (await admin.get(`networks?${query}`)).status]).toEqual([400, 200]);
+    expect((await lister.get('ports?binding:host_id=h1')).status).toBe(400);
     expect((await lister.get("networks?name=' or '1'='1")).body.networks).toEqual([]);
   });
 });

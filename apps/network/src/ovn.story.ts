@@ -173,6 +173,13 @@ describe('the contract', () => {
     expect((await admin.get(`ports/${own.id}`)).body.port).toMatchObject({ 'binding:host_id': 'host1', 'binding:vif_type': 'ovs', device_id: instanceId, device_owner: 'compute:nova' });
     expect(await harness.client.instanceSecurityGroups({ instanceIds: [instanceId, newUuid()] })).toEqual({ groups: { [instanceId]: ['default'] } });
 
+    // Nobody else says whose card it is: neither by taking it away, nor by claiming to be the instance.
+    expect((await user.put(`ports/${own.id}`, { port: { device_id: '' } })).status).toBe(409);
+    const pretender = harness.user();
+    const theirs = await pretender.make('networks', 'network');
+    await pretender.make('ports', 'port', { network_id: theirs.id, device_id: instanceId, device_owner: 'compute:nova' });
+    expect((await harness.client.instancePorts({ instanceId })).ports).toHaveLength(2);
+
     await harness.client.releasePorts({ instanceId });
     await harness.client.releasePorts({ instanceId });
     expect(await harness.client.instancePorts({ instanceId })).toEqual({ ports: [] });

@@ -31,7 +31,7 @@ function tagFilter(values: string[], { any, not }: { any: boolean; not: boolean 
   return not ? sql<boolean>`not (${joined})` : sql<boolean>`(${joined})`;
 }
 
-function filterConditions(collection: Collection, query: Query): RawBuilder<boolean>[] {
+function filterConditions(collection: Collection, query: Query, hidden: ReadonlySet<string>): RawBuilder<boolean>[] {
   const conditions: RawBuilder<boolean>[] = [];
   const unknown: string[] = [];
   for (const [parameter, value] of Object.entries(query)) {
@@ -40,7 +40,7 @@ function filterConditions(collection: Collection, query: Query): RawBuilder<bool
     const name = parameter === 'tenant_id' ? 'project_id' : parameter;
     const tag = Object.hasOwn(TAG_FILTERS, name) ? TAG_FILTERS[name] : undefined;
     const special = collection.filters && Object.hasOwn(collection.filters, name) ? collection.filters[name] : undefined;
-    const attribute = Object.hasOwn(collection.attributes, name) ? collection.attributes[name] : undefined;
+    const attribute = Object.hasOwn(collection.attributes, name) && !hidden.has(name) ? collection.attributes[name] : undefined;
     const column = attribute && !attribute.opaque ? columnOf(name, attribute) : undefined;
     if (special) conditions.push(special(values));
     else if (tag) conditions.push(tagFilter(values, tag));
@@ -53,11 +53,11 @@ function filterConditions(collection: Collection, query: Query): RawBuilder<bool
 
 type SortKey = [column: string, direction: 'asc' | 'desc'];
 
-function sortKeys(collection: Collection, query: Query): SortKey[] {
+function sortKeys(collection: Collection, query: Query, hidden: ReadonlySet<string>): SortKey[] {
   const directions = all(query.sort_dir);
   const keys = all(query.sort_key).map((key, index): SortKey => {
     const name = key === 'tenant_id' ? 'project_id' : key;
-    const attribute = Object.hasOwn(collection.attributes, name) ? collection.attributes[name]! : undefined;
+    const attribute = Object.hasOwn(collection.attributes, name) && !hidden.has(name) ? collection.attributes[name]! : undefined;
     const column = attribute && !attribute.opaque ? columnOf(name, attribute) : undefined;
     if (!column) throw refuse(`'${key.slice(0, 100)}' is invalid attribute for sort keys`);
     const direction = directions[index] ?? 'asc';
@@ -90,13 +90,16 @@ function afterMarker(keys: SortKey[], marker: Row): RawBuilder<boolean> {
 
 export interface Page { rows: Row[]; next?: string; previous?: string }
 
-/** The rows that a list request asks for, as far as the caller sees them, with the markers of the neighbouring pages. */
-export async function listRows(db: Db, collection: Collection, caller: RequestContext, query: Query): Promise<Page> {
+/**
+ * The rows that a list request asks for, as far as the caller sees them, with the markers of the neighbouring pages.
+ * By `hidden` attributes, which the caller may not see, rows are neither picked nor sorted.
+ */
+export async function listRows(db: Db, collection: Collection, caller: RequestContext, query: Query, hidden: ReadonlySet<string>): Promise<Page> {
   const visible = collection.visible(caller);
-  const conditions = [...filterConditions(collection, query), ...(visible ? [visible] : [])];
+  const conditions = [...filterConditions(collection, query, hidden), ...(visible ? [visible] : [])];
   const limit = readLimit(query);
   const reverse = all(query.page_reverse)[0]?.toLowerCase() === 'true';
-  const keys = sortKeys(collection, query).map(([column, direction]): SortKey => [column, reverse === (direction === 'asc') ? 'desc' : 'asc']);
+  const keys = sortKeys(collection, query, hidden).map(([column, direction]): SortKey => [column, reverse === (direction === 'asc') ? 'desc' : 'asc']);
   const marker = all(query.marker)[0];
   const table = sql.table(collection.table);
   if (marker !== undefined) {

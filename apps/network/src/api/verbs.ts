@@ -21,7 +21,8 @@ export class CollectionVerbs {
 
   async list(collection: Collection, caller: RequestContext, query: Query): Promise<{ views: View[]; page: Page }> {
     await collection.beforeList?.(caller);
-    const page = await listRows(this.db, collection, caller, query);
+    const hidden = this.guarded(collection).filter((name) => !this.policy.allows(caller, `get_${collection.singular}:${name}`));
+    const page = await listRows(this.db, collection, caller, query, new Set(hidden));
     return { views: await this.views(this.db, collection, caller, page.rows, fieldsOf(query)), page };
   }
 
@@ -41,7 +42,7 @@ export class CollectionVerbs {
 
   private async createAll(collection: Collection, caller: RequestContext, items: Record<string, unknown>[]): Promise<View[]> {
     const inputs = items.map((item) => readInput(collection.attributes, item, 'post'));
-    const views = await inTransaction(this.db, async (trx) => {
+    const views = await inUse(collection, undefined, () => inTransaction(this.db, async (trx) => {
       const ids: string[] = [];
       for (const given of inputs) {
         const input = withDefaults(collection.attributes, given);
@@ -52,7 +53,7 @@ export class CollectionVerbs {
       }
       const rows = await this.rowsOf(trx, collection, ids);
       return this.views(trx, collection, caller, rows);
-    });
+    }));
     this.changed();
     return views;
   }
@@ -86,17 +87,11 @@ export class CollectionVerbs {
   }
 
   async remove(collection: Collection, caller: RequestContext, id: string): Promise<void> {
-    try {
-      await inTransaction(this.db, async (trx) => {
-        const row = await this.row(trx, collection, caller, id, true);
-        this.enforce(collection, caller, 'delete', {}, await collection.target(trx, row));
-        await collection.remove!(trx, caller, row);
-      });
-    } catch (error) {
-      // Something came to refer to it between our look and the delete.
-      if (isForeignKeyViolation(error)) throw conflict(`${collection.singular} ${id} is in use.`, { type: 'InUse' });
-      throw error;
-    }
+    await inUse(collection, id, () => inTransaction(this.db, async (trx) => {
+      const row = await this.row(trx, collection, caller, id, true);
+      this.enforce(collection, caller, 'delete', {}, await collection.target(trx, row));
+      await collection.remove!(trx, caller, row);
+    }));
     this.changed();
   }
 
@@ -119,7 +114,7 @@ export class CollectionVerbs {
   async views(db: Db, collection: Collection, caller: RequestContext, rows: Row[], fields?: ReadonlySet<string>): Promise<View[]> {
     if (rows.length === 0) return [];
     const extra = await collection.extend?.(db, rows, caller);
-    const guarded = Object.keys(collection.attributes).filter((name) => this.policy.has(`get_${collection.singular}:${name}`));
+    const guarded = this.guarded(collection);
     return rows.map((row, index) => {
       const view: View = { ...decodeRow(collection.attributes, row), ...extra?.[index] };
       const target = { projectId: row.project_id as string };
@@ -127,6 +122,11 @@ export class CollectionVerbs {
       if ('project_id' in view) view.tenant_id = view.project_id;
       return fields ? Object.fromEntries(Object.entries(view).filter(([name]) => fields.has(name))) : view;
     });
+  }
+
+  /** Attributes that have a rule of their own for being seen. */
+  private guarded(collection: Collection): string[] {
+    return Object.keys(collection.attributes).filter((name) => this.policy.has(`get_${collection.singular}:${name}`));
   }
 
   private ownerOf(caller: RequestContext, asked: string | undefined): string {
@@ -152,6 +152,16 @@ export class CollectionVerbs {
     if ([action, ...rules].every((rule) => this.policy.allows(caller, rule, target))) return;
     const sentence = rules.reduce((all, rule) => `(${all} and rule:${rule})`, `rule:${action}`);
     throw forbidden(`${sentence} is disallowed by policy`, { type: 'PolicyNotAuthorized' });
+  }
+}
+
+/** Something came to refer to a row, or what it refers to went, between our look and our write: the foreign key says so. */
+async function inUse<T>(collection: Collection, id: string | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isForeignKeyViolation(error)) throw error;
+    throw conflict(id === undefined ? `What the ${collection.singular} refers to was deleted in the meantime.` : `${collection.singular} ${id} is in use.`, { type: 'InUse' });
   }
 }
 

@@ -30,12 +30,12 @@ async function fixedAddress(trx: Trx, portId: string, asked: string | null | und
   return addresses[0]!;
 }
 
-/** The router that joins the subnet to the external network. */
-async function routerBetween(trx: Trx, subnetId: string, externalId: string, portId: string): Promise<string> {
+/** The router that joins the subnet to the external network, best one of the same project. */
+async function routerBetween(trx: Trx, subnetId: string, { project_id: projectId, floating_network_id: externalId }: FloatingIdentity, portId: string): Promise<string> {
   const { rows: [router] } = await sql<{ id: string }>`
     select r.id from routers r join ports g on g.id = r.gateway_port_id
     join router_interfaces i on i.router_id = r.id join ip_allocations a on a.port_id = i.port_id
-    where g.network_id = ${externalId} and a.subnet_id = ${subnetId} limit 1 lock in share mode`.execute(trx);
+    where g.network_id = ${externalId} and a.subnet_id = ${subnetId} order by r.project_id = ${projectId} desc, r.id limit 1 lock in share mode`.execute(trx);
   if (!router) {
     throw notFound(`External network ${externalId} is not reachable from subnet ${subnetId}.  Therefore, cannot associate Port ${portId} with a Floating IP.`, { type: 'ExternalGatewayForFloatingIPNotFound' });
   }
@@ -50,7 +50,7 @@ async function associate(trx: Trx, caller: RequestContext, floating: FloatingIde
   const other = await trx.selectFrom('floatingips').select('id').where('floating_network_id', '=', floating.floating_network_id)
     .where('port_id', '=', portId).where('fixed_ip_address', '=', address).where('id', '!=', floating.id).executeTakeFirst();
   if (other) throw alreadyAssociated(floating, portId, address);
-  return { port_id: portId, fixed_ip_address: address, router_id: await routerBetween(trx, subnetId, floating.floating_network_id, portId), status: 'ACTIVE' };
+  return { port_id: portId, fixed_ip_address: address, router_id: await routerBetween(trx, subnetId, floating, portId), status: 'ACTIVE' };
 }
 
 const alreadyAssociated = (floating: FloatingIdentity, portId: string, address: string) => conflict(

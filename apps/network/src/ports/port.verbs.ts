@@ -71,6 +71,11 @@ export async function updatePort(trx: Trx, caller: RequestContext, row: Row, giv
   checkOwner(input.device_owner === owner ? undefined : input.device_owner);
   const identity = input.device_owner !== undefined || input.device_id !== undefined || input.mac_address !== undefined || input.fixed_ips !== undefined;
   if (RESERVED_OWNERS.has(owner) && identity) throw conflict(`Port ${row.id} belongs to ${owner}; change that instead.`, { type: 'PortInUse' });
+  const reassigned = (input.device_id !== undefined && input.device_id !== row.device_id) || (input.device_owner !== undefined && input.device_owner !== owner);
+  // Whose card it is, only compute says while an instance has it.
+  if (reassigned && row.instance_position !== null) {
+    throw conflict(`Unable to complete operation on port ${row.id} for network ${row.network_id as string}. Port already has an attached device ${row.device_id as string}.`, { type: 'PortInUse' });
+  }
   const macAddress = input.mac_address ? readMac(input.mac_address) : (row.mac_address as string);
   if (macAddress !== row.mac_address && owner.startsWith('compute:') && row.binding_host_id !== '') {
     throw conflict(`Unable to complete operation on port ${row.id}, port is already bound, port type: ovs, old_mac ${row.mac_address as string}, new_mac ${macAddress}.`, { type: 'PortBound' });

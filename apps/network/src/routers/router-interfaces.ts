@@ -34,6 +34,10 @@ async function visibleSubnet(trx: Trx, caller: RequestContext, id: string) {
 /** Attaches a subnet by its gateway's address. */
 async function addBySubnet(trx: Trx, caller: RequestContext, router: Row, subnetId: string): Promise<{ portId: string; networkId: string; subnetIds: string[] }> {
   const subnet = await visibleSubnet(trx, caller, subnetId);
+  // The gateway's address is its owner's to give, on a shared network, too.
+  if (![subnet.project_id, subnet.network_project].includes(caller.project?.id ?? '') && !caller.roleNames.has('admin')) {
+    throw badRouterRequest(`Cannot add interface to router because subnet ${subnet.id} is not owned by project making the request`);
+  }
   if (subnet.gateway_ip === null) throw badRouterRequest('Subnet for router interface must have a gateway IP');
   if (subnet.ip_version === 6 && !containsAddress(parseCidr(subnet.cidr)!, parseAddress(subnet.gateway_ip)!)) {
     throw badRouterRequest(`IPv6 subnet ${subnet.id} has a gateway outside of itself, so it can not be added to a router`);

@@ -66,7 +66,7 @@ async function takePort(trx: Trx, caller: RequestContext, request: AllocateReque
 
 /** Makes or takes the ports of an instance that it does not have yet; a repeat finds them all there. */
 export async function allocatePorts(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, request: AllocateRequest): Promise<void> {
-  const existing = await trx.selectFrom('ports').select('instance_position').where('device_id', '=', request.instanceId).where('device_owner', 'like', 'compute:%').execute();
+  const existing = await trx.selectFrom('ports').select('instance_position').where('device_id', '=', request.instanceId).where('instance_position', 'is not', null).execute();
   const positions = new Set(existing.map(({ instance_position }) => instance_position));
   for (const [position, wanted] of request.networks.entries()) {
     if (positions.has(position)) continue;
@@ -77,7 +77,7 @@ export async function allocatePorts(trx: Trx, verbs: CollectionVerbs, caller: Re
 
 /** Deletes what was made for the instance and gives back what the user brought; of one port, or of all. */
 export async function releasePorts(trx: Trx, instanceId: string, portId?: string): Promise<void> {
-  const query = trx.selectFrom('ports').select(['id', 'instance_owned']).where('device_id', '=', instanceId).where('device_owner', 'like', 'compute:%');
+  const query = trx.selectFrom('ports').select(['id', 'instance_owned']).where('device_id', '=', instanceId).where('instance_position', 'is not', null);
   const ports = await (portId === undefined ? query : query.where('id', '=', portId)).forUpdate().execute();
   for (const port of ports) {
     if (port.instance_owned) {
@@ -91,7 +91,7 @@ export async function releasePorts(trx: Trx, instanceId: string, portId?: string
 
 /** Binds all ports of an instance to a host; ids of the ports. */
 export async function bindPorts(trx: Trx, instanceId: string, hostname: string): Promise<string[]> {
-  const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id']).where('device_id', '=', instanceId).where('device_owner', 'like', 'compute:%').forUpdate().execute();
+  const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id']).where('device_id', '=', instanceId).where('instance_position', 'is not', null).forUpdate().execute();
   for (const port of ports.filter(({ binding_host_id }) => binding_host_id !== hostname)) {
     await trx.updateTable('ports').set({ binding_host_id: hostname }).where('id', '=', port.id).execute();
     await touchPort(trx, port.id);

@@ -20,11 +20,14 @@ async function metadataPortsOf(db: Db, networkIds: string[]) {
   }]));
 }
 
-/** The ports of an instance in the order of its cards. */
+/**
+ * The ports of an instance in the order of its cards. Only those that compute took or made: a device id that a user
+ * wrote into a port of theirs says nothing.
+ */
 export async function portsOfInstance(db: Db, instanceId: string): Promise<InstancePort[]> {
   const ports = await db.selectFrom('ports as p').innerJoin('networks as n', 'n.id', 'p.network_id')
     .select(['p.id', 'p.network_id', 'n.name as network_name', 'n.mtu', 'p.mac_address', 'p.status', 'p.instance_owned'])
-    .where('p.device_id', '=', instanceId).where('p.device_owner', 'like', 'compute:%').orderBy('p.instance_position').orderBy('p.created_at').execute();
+    .where('p.device_id', '=', instanceId).where('p.instance_position', 'is not', null).orderBy('p.instance_position').orderBy('p.created_at').execute();
   if (ports.length === 0) return [];
   const addresses = await addressesOf(db, ports.map(({ id }) => id));
   const metadata = await metadataPortsOf(db, [...new Set(ports.map(({ network_id }) => network_id))]);

@@ -57,7 +57,7 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
     async instanceSecurityGroups({ instanceIds }) {
       if (instanceIds.length === 0) return { groups: {} };
       const rows = await db.selectFrom('ports as p').innerJoin('port_security_groups as m', 'm.port_id', 'p.id').innerJoin('security_groups as g', 'g.id', 'm.security_group_id')
-        .select(['p.device_id', 'g.name']).distinct().where('p.device_id', 'in', instanceIds).where('p.device_owner', 'like', 'compute:%').orderBy('g.name').execute();
+        .select(['p.device_id', 'g.name']).distinct().where('p.device_id', 'in', instanceIds).where('p.instance_position', 'is not', null).orderBy('g.name').execute();
       return { groups: Object.fromEntries([...groupBy(rows, ({ device_id }) => device_id)].map(([id, groups]) => [id, groups.map(({ name }) => name)])) };
     },
   };

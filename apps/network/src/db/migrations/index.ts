@@ -1,10 +1,12 @@
 import type { Migrations } from '@virga/db';
 import { first } from './20261120_0001_first';
 import { securityGroups } from './20261120_0002_security_groups';
+import { serverAddresses } from './20261120_0004_server_addresses';
 import { routers } from './20261120_0003_routers';
 
 export const migrations: Migrations = {
   '20261120_0001_first': first,
   '20261120_0002_security_groups': securityGroups,
   '20261120_0003_routers': routers,
+  '20261120_0004_server_addresses': serverAddresses,
 };
