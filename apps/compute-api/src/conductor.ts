@@ -61,11 +61,19 @@ export class Conductor {
   }
 
   private async keepRegistered(): Promise<void> {
-    const { db, logger, hostname } = this.options;
+    const { logger } = this.options;
     while (!this.stopping.signal.aborted) {
-      await registerService(db, 'nova-conductor', hostname, 3 * REGISTER_MS).catch((error: unknown) => logger.warn({ err: error }, 'service not registered'));
+      await this.registerServices().catch((error: unknown) => logger.warn({ err: error }, 'service not registered'));
       await systemClock.sleep(REGISTER_MS, this.stopping.signal).catch(() => undefined);
     }
+  }
+
+  /** The conductor itself, and the scheduler if one answers: it has no access to this schema. */
+  private async registerServices(): Promise<void> {
+    const { db, hostname, bus } = this.options;
+    await registerService(db, 'nova-conductor', hostname, 3 * REGISTER_MS);
+    const scheduler = await neighboursOn(bus).placement.whoAnswers({});
+    await registerService(db, 'nova-scheduler', scheduler.hostname, 3 * REGISTER_MS);
   }
 
   async stop(): Promise<void> {

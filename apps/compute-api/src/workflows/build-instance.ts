@@ -74,7 +74,7 @@ export const buildInstance: Workflow = {
         const { networks, securityGroupIds, availabilityZone } = argsOf(context);
         if (networks.length === 0) return { ports: [] };
         const { ports } = await context.neighbours.network.allocatePorts({
-          actor: context.operation.actor, instanceId: row.id, hostname: row.hostname, availabilityZone: availabilityZone ?? '', networks, securityGroupIds,
+          actor: context.operation.actor, instanceId: row.id, hostname: row.hostname, availabilityZone: availabilityZone ?? 'nova', networks, securityGroupIds,
         });
         return { ports };
       },
