@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { placementContract } from '@virga/contracts';
 import { CloudError, unavailable, type Logger } from '@virga/core';
 import { isConnectionLost, type Kysely } from '@virga/db';
@@ -69,6 +70,10 @@ export class PlacementServer implements Placement {
 
   removeHost({ hostId }: Input<'removeHost'>) {
     return this.change(() => removeHost(this.options.db, hostId));
+  }
+
+  whoAnswers() {
+    return Promise.resolve({ hostname: hostname() });
   }
 
   async hosts() {

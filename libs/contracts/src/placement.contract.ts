@@ -80,6 +80,8 @@ export const placementContract = defineContract('placement', {
   ),
   setHostEnabled: call(Type.Object({ hostId: Type.String(), enabled: Type.Boolean() }), Type.Object({})),
   removeHost: call(Type.Object({ hostId: Type.String() }), Type.Object({})),
+  /** Who answers: the name under which a scheduler shows in compute's list of services. */
+  whoAnswers: call(Type.Object({}), Type.Object({ hostname: Type.String() }), 3_000),
   hosts: call(Type.Object({}), Type.Object({ hosts: Type.Array(HostState) })),
   allocations: call(
     Type.Object({ hostId: Type.Optional(Type.String()) }),

@@ -55,6 +55,7 @@ export class FakePlacement {
       reportHost: async ({ hostId, hostname, enabled, inventory }) => { this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
       setHostEnabled: async ({ hostId, enabled }) => { const host = this.hosts.get(hostId); if (host) host.enabled = enabled; return {}; },
       removeHost: async ({ hostId }) => { this.hosts.delete(hostId); return {}; },
+      whoAnswers: async () => ({ hostname: 'scheduler1' }),
       hosts: async () => ({
         hosts: [...this.hosts.values()].map((host) => ({ ...host, availabilityZone: 'nova', alive: true, used: this.usedOn(host.hostId) })),
       }),
