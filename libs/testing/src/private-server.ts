@@ -51,6 +51,8 @@ export async function startPrivateServer(spec: PrivateServerSpec): Promise<Priva
     cwd: spec.dir,
     env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', NOTE: spec.note ?? '', ...spec.env },
     stdio: ['pipe', 'ignore', 'ignore'],
+    // A process group of its own: a signal that ends the test run must not end the keeper before it has cleaned up.
+    detached: true,
   });
   const gone = new Promise<void>((resolve) => { keeper.once('exit', () => resolve()); });
   keeper.unref();
