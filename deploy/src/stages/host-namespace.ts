@@ -49,6 +49,8 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
   writeFileSync(join(dir, 'hosts'), '');
   await runScript([
     `dir=${quote(dir)}; ns=${netns}`,
+    // Numbers of the processors that this process may run on, from a list like 0-3,8.
+    'processors() { awk \'/^Cpus_allowed_list/ { n = split($2, parts, ","); for (i = 1; i <= n; i++) { m = split(parts[i], ends, "-"); for (c = ends[1]; c <= ends[m]; c++) print c } }\' /proc/self/status; }',
     'ip netns add $ns; ip -n $ns link set lo up',
     // veth OUTSIDE-NAMESPACE-PREFIX OUTSIDE INSIDE
     `ip link add ${links.management.outside} type veth peer name ${links.management.inside} netns $ns`,
@@ -69,7 +71,11 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
     `ip netns exec ${site.fabric.netns} ethtool -K ${links.tunnel.outside} tx off gro off >/dev/null`,
     // A namespace can be kept by a file only on a mount that passes nothing on.
     'mount --bind "$dir/ns" "$dir/ns"; mount --make-private "$dir/ns"; touch "$dir/ns/mnt" "$dir/ns/uts"',
-    'nsenter --net=/run/netns/$ns unshare --mount="$dir/ns/mnt" --uts="$dir/ns/uts" --propagation private /bin/bash -seu <<\'INSIDE\'',
+    // Linux keeps a mount namespace only in an older one, and since 6.18 tells their ages by numbers that each processor
+    // takes from a batch of its own: to a cloud in a container, a new namespace may look old. It does not when it is
+    // made on the processor that made the container's, so every one is tried.
+    'inside=$(mktemp); trap \'rm -f "$inside"\' EXIT; cat >"$inside" <<\'INSIDE\'',
+    'set -eu',
     `dir=${quote(dir)}; hostname ${host.name}`,
     'mount --rbind /sys/fs/cgroup "$dir/cgroup"',
     // A sysfs of this network namespace; the cgroup tree stays reachable in it.
@@ -79,6 +85,13 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
     'mount --bind "$dir/hosts" /etc/hosts; mount --bind "$dir/run" /run',
     'mkdir -p /run/lock /run/libvirt /run/openvswitch /run/ovn /run/netns; touch /run/namespace-ready',
     'INSIDE',
+    'made=',
+    'for cpu in $(processors); do',
+    '  if taskset --cpu-list "$cpu" nsenter --net=/run/netns/$ns unshare --mount="$dir/ns/mnt" --uts="$dir/ns/uts" --propagation private /bin/bash "$inside" 2>"$inside.log"; then made=1; break; fi',
+    '  [ ! -e "$dir/run/namespace-ready" ] || break',
+    '  for file in "$dir/ns/mnt" "$dir/ns/uts"; do while mountpoint -q "$file"; do umount "$file"; done; done',
+    'done',
+    '[ -n "$made" ] || { cat "$inside.log" >&2; exit 1; }; rm -f "$inside.log"',
   ].join('\n'));
   return 'created';
 }
