@@ -223,8 +223,8 @@ describe('the API', () => {
     });
 
     it('show as services and can be disabled', async () => {
-      const list = (await lab.asAdmin('GET', '/v2.1/os-services')).body.services;
-      expect(list.map(({ binary, host, zone, state }: Record<string, string>) => `${binary} ${host} ${zone} ${state}`).sort()).toEqual(['nova-compute host1 nova up', 'nova-compute host2 nova up', 'nova-conductor conductor-0 internal up']);
+      const list = await lab.until(async () => (await lab.asAdmin('GET', '/v2.1/os-services')).body.services, (services) => services.length === 4);
+      expect(list.map(({ binary, host, zone, state }: Record<string, string>) => `${binary} ${host} ${zone} ${state}`).sort()).toEqual(['nova-compute host1 nova up', 'nova-compute host2 nova up', 'nova-conductor conductor-0 internal up', 'nova-scheduler scheduler1 internal up']);
       const { id } = list.find(({ host }: { host: string }) => host === 'host1');
       expect((await lab.asAdmin('PUT', `/v2.1/os-services/${id}`, { status: 'disabled', disabled_reason: 'test' })).body.service).toMatchObject({ status: 'disabled', disabled_reason: 'test' });
       expect(lab.placement.hosts.get(lab.agents[0]!.hostId)!.enabled).toBe(false);
