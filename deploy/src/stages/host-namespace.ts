@@ -55,8 +55,7 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
     // veth OUTSIDE-NAMESPACE-PREFIX OUTSIDE INSIDE
     `ip link add ${links.management.outside} type veth peer name ${links.management.inside} netns $ns`,
     `ip link add ${links.external.outside} type veth peer name ${links.external.inside} netns $ns`,
-    `ip -n ${site.fabric.netns} link add ${links.tunnel.outside} mtu ${UNDERLAY_MTU} type veth peer name ${links.tunnel.inside}`,
-    `ip -n ${site.fabric.netns} link set ${links.tunnel.inside} netns $ns`,
+    `ip -n ${site.fabric.netns} link add ${links.tunnel.outside} mtu ${UNDERLAY_MTU} type veth peer name ${links.tunnel.inside} netns $ns`,
     `ip link set ${links.management.outside} master ${site.management.bridge} up`,
     `ip link set ${links.external.outside} master ${site.external.bridge} up`,
     `ip -n ${site.fabric.netns} link set ${links.tunnel.outside} master ${site.fabric.bridge} up`,
