@@ -47,6 +47,9 @@ describe('access', () => {
       expect((await tryLogin('local', 'pw', projectScope('demo'))).status).toBe(401);
       expect((await put(`roles/${role.id}/implies/${roles['reader']}`)).status).toBe(201);
       expect(names((await tryLogin('local', 'pw', projectScope('demo'))).body.token.roles)).toEqual(['reader']);
+      const effective = (await get(`role_assignments?effective&include_names&user.id=${user.id}`)).body.role_assignments;
+      expect(names(effective.map((item: { role: { name: string } }) => item.role))).toEqual(['reader']);
+      expect((await put(`roles/${roles['reader']}/implies/${role.id}`)).status).toBe(403);
     });
 
     test('implied roles: in tokens at once, gone from them at once', async () => {
@@ -57,7 +60,8 @@ describe('access', () => {
       expect(made.status).toBe(201);
       expect(made.body.role_inference).toMatchObject({ prior_role: { id: prior, name: 'prior' }, implies: { id: implied, name: 'implied' } });
       expect((await get(`roles/${prior}/implies`)).body.role_inference.implies).toHaveLength(1);
-      expect((await cloud.request('HEAD', `/v3/roles/${prior}/implies/${implied}`, { token: admin })).status).toBe(200);
+      expect((await cloud.request('HEAD', `/v3/roles/${prior}/implies/${implied}`, { token: admin })).status).toBe(204);
+      expect((await get(`roles/${prior}/implies/${implied}`)).status).toBe(200);
       const chain = (await get('role_inferences')).body.role_inferences.find((rule: { prior_role: { name: string } }) => rule.prior_role.name === 'admin');
       expect(names(chain.implies)).toEqual(['manager']);
       expect((await put(`roles/${prior}/implies/${roles['admin']}`)).status).toBe(403);
@@ -302,9 +306,21 @@ describe('access', () => {
       const soon = new Date(Date.now() + 600_000).toISOString().slice(0, 19);
       const ends = (await post(base(), { application_credential: { name: 'ends', expires_at: soon } }, demo)).body.application_credential;
       expect(ends.expires_at).toBe(`${soon}.000000`);
+      const fine = (await post(base(), { application_credential: { name: 'fine', expires_at: `${soon}.414307` } }, demo)).body.application_credential;
+      expect(fine.expires_at).toBe(`${soon}.414307`);
       expect((await use({ id: ends.id, secret: ends.secret })).body.token.expires_at).toBe(`${soon}.000000Z`);
-      await cloud.db.updateTable('application_credentials').set({ expires_at: Date.now() - 1 }).where('id', '=', ends.id).execute();
+      await cloud.db.updateTable('application_credentials').set({ expires_at: (Date.now() - 1) * 1000 }).where('id', '=', ends.id).execute();
       expect((await use({ id: ends.id, secret: ends.secret })).status).toBe(401);
+    });
+
+    test('a role that was given after the token was issued may be chosen', async () => {
+      const { user } = (await post('users', { user: { name: 'grower', password: 'pw' } })).body;
+      await put(`projects/${projects['demo']}/users/${user.id}/roles/${roles['reader']}`);
+      const token = await cloud.login('grower', 'pw', projectScope('demo'));
+      await put(`projects/${projects['demo']}/users/${user.id}/roles/${roles['member']}`);
+      const path = `users/${user.id}/application_credentials`;
+      expect(names((await post(path, { application_credential: { name: 'new', roles: [{ id: roles['member'] }] } }, token)).body.application_credential.roles)).toEqual(['member']);
+      expect(names((await post(path, { application_credential: { name: 'own' } }, token)).body.application_credential.roles)).toEqual(['reader']);
     });
 
     test.each([

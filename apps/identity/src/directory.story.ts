@@ -275,6 +275,22 @@ describe('the directory', () => {
       expect(await cloud.db.selectFrom('role_assignments').selectAll().where('target_id', '=', project.id).execute()).toEqual([]);
     });
 
+    test('a domain is a project that acts as one', async () => {
+      const made = await post('projects', { project: { name: 'acting', is_domain: true } });
+      expect(made.status).toBe(201);
+      const { id } = made.body.project;
+      expect(made.body.project).toMatchObject({ name: 'acting', is_domain: true, domain_id: null, parent_id: null, links: { self: `${cloud.url}/v3/projects/${id}` } });
+      expect((await get(`domains/${id}`)).body.domain.name).toBe('acting');
+      expect((await get(`projects/${id}`)).body).toEqual(made.body);
+      expect((await get('projects?is_domain=true&name=acting')).body.projects).toEqual([made.body.project]);
+      expect((await get('projects?name=acting')).body.projects).toEqual([]);
+      expect((await get('projects?is_domain=true', await cloud.demo())).status).toBe(403);
+      expect((await del(`projects/${id}`)).status).toBe(403);
+      expect((await patch(`projects/${id}`, { project: { enabled: false } })).body.project.enabled).toBe(false);
+      expect((await del(`projects/${id}`)).status).toBe(204);
+      expect((await get(`domains/${id}`)).status).toBe(404);
+    });
+
     test('a manager of one domain rules there, hands on no more than member roles, and sees nothing else', async () => {
       const { domain } = (await post('domains', { domain: { name: 'managed' } })).body;
       const role = async (name: string): Promise<string> => (await get(`roles?name=${name}`)).body.roles[0].id;

@@ -22,15 +22,19 @@ export const CredentialCreate = Type.Object({
 });
 export type CredentialCreate = Static<typeof CredentialCreate>;
 
-/** Milliseconds since the epoch of an ISO 8601 time, in UTC when it names no zone. 400 for what is none, or past. */
+/** Microseconds since the epoch of an ISO 8601 time, in UTC when it names no zone. 400 for what is none, or past. */
 export function readExpiry(text: string | null | undefined, now: number): number | null {
   if (text === null || text === undefined) return null;
   const match = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$/.exec(text);
-  const time = match ? Date.parse(`${match[1]}T${match[2]}${(match[3] ?? '').slice(0, 4)}${match[4] ?? 'Z'}`) : NaN;
+  const time = match ? Date.parse(`${match[1]}T${match[2]}${match[4] ?? 'Z'}`) : NaN;
   if (Number.isNaN(time)) throw badRequest(`Invalid input for field 'expires_at': ${JSON.stringify(text.slice(0, 64))} is not a time in ISO 8601.`);
   if (time <= now) throw badRequest("Invalid application credential: expires_at must be in the future.");
-  return time;
+  return time * 1000 + Number((match![3] ?? '.').slice(1, 7).padEnd(6, '0'));
 }
+
+/** The same without a zone, as keystone shows it. */
+const expiryView = (expiresAt: number): string =>
+  `${new Date(Math.floor(expiresAt / 1e6) * 1000).toISOString().slice(0, 19)}.${String(expiresAt % 1e6).padStart(6, '0')}`;
 
 export const credentialView = (row: Omit<ApplicationCredentialRow, 'secret_hash'>, roles: RoleRow[], request: FastifyRequest, secret?: string) => ({
   id: row.id,
@@ -39,7 +43,7 @@ export const credentialView = (row: Omit<ApplicationCredentialRow, 'secret_hash'
   user_id: row.user_id,
   project_id: row.project_id,
   system: null,
-  expires_at: row.expires_at === null ? null : `${new Date(Number(row.expires_at)).toISOString().slice(0, -1)}000`,
+  expires_at: row.expires_at === null ? null : expiryView(Number(row.expires_at)),
   unrestricted: Boolean(row.unrestricted),
   roles: roles.map((role) => ({
     id: role.id, name: role.name, domain_id: role.domain_id === '' ? null : role.domain_id, description: role.description, options: parseObject(role.options),

@@ -4,13 +4,14 @@ import type { FastifyRequest } from 'fastify';
 import { badRequest, forbidden, newHexId, type NamedRef, type RequestContext } from '@virga/core';
 import { inTransaction, sql } from '@virga/db';
 import { Authenticated, Caller, PolicyEnforcer, ValidBody, ValidQuery } from '@virga/rest';
-import { ApplicationCredentialLogin } from '../auth/application-credential-login';
+import { ApplicationCredentialLogin, type UsedCredential } from '../auth/application-credential-login';
 import { envelope, listRows, type ListSpec, type Query } from '../collection/list';
 import { findRow, missing, storing } from '../collection/rows';
 import { AnyQuery } from '../collection/schema-parts';
 import type { ApplicationCredentialRow, Db } from '../db/tables';
 import { CONFIG, DATABASE, ENFORCER, type Settings } from '../injection';
 import { PasswordHasher } from '../passwords/password-hash';
+import { findGrants } from '../role-assignments/grants';
 import { Revoker } from '../revocations/revoker';
 import { readClaims } from '../tokens/read-claims';
 import { CredentialCreate, credentialView, readExpiry, rolesOfCredentials } from './application-credential';
@@ -45,9 +46,11 @@ export class ApplicationCredentialsController {
   async create(@Param('userId') userId: string, @ValidBody(CredentialCreate) body: CredentialCreate, @Caller() caller: RequestContext, @Req() request: FastifyRequest) {
     const given = body.application_credential;
     this.policy.enforce(caller, 'identity:create_application_credential', { userId });
-    await this.refuseRestricted(caller, 'identity:create_application_credential');
+    const ownCredential = await this.refuseRestricted(caller, 'identity:create_application_credential');
     if (!caller.project || (given.project_id !== undefined && given.project_id !== caller.project.id)) throw badRequest('An application credential is for the project of the token that creates it.');
-    const roles = chosenRoles(given.roles, caller);
+    // A role that was given after the token was issued counts; what a credential was not given does not.
+    const held = (await findGrants(this.db, userId, { kind: 'project', id: caller.project.id }))?.roles ?? [];
+    const roles = chosenRoles(given.roles, caller, ownCredential ? held.filter(({ id }) => ownCredential.roleIds.has(id)) : held);
     const secret = given.secret ?? randomBytes(64).toString('base64url');
     const row: ApplicationCredentialRow = {
       id: newHexId(), user_id: userId, project_id: caller.project.id, name: given.name, description: given.description ?? null,
@@ -80,20 +83,21 @@ export class ApplicationCredentialsController {
     });
   }
 
-  /** A credential that is not `unrestricted` makes no credentials and removes none. */
-  private async refuseRestricted(caller: RequestContext, rule: string): Promise<void> {
+  /** A credential that is not `unrestricted` makes no credentials and removes none. Returns the one that the token was made from. */
+  private async refuseRestricted(caller: RequestContext, rule: string): Promise<UsedCredential | undefined> {
     const claims = readClaims(caller.token);
-    if (!claims.methods.includes('application_credential')) return;
+    if (!claims.methods.includes('application_credential')) return undefined;
     const credential = await this.credentials.find(claims.aud_ids.at(-1)!);
     if (!credential?.unrestricted) throw forbidden(`You are not authorized to perform the requested action: ${rule}.`);
+    return credential;
   }
 }
 
-/** The roles asked for, each of which the token must hold; without any, all of the token's. */
-function chosenRoles(asked: { id?: string; name?: string }[] | undefined, caller: RequestContext): NamedRef[] {
+/** The roles asked for, each of which must be held; without any, all of the token's. */
+function chosenRoles(asked: { id?: string; name?: string }[] | undefined, caller: RequestContext, held: NamedRef[]): NamedRef[] {
   if (!asked || asked.length === 0) return caller.roles;
   const chosen = asked.map(({ id, name }) => {
-    const role = caller.roles.find((held) => (id !== undefined ? held.id === id : held.name === name));
+    const role = held.find((candidate) => (id !== undefined ? candidate.id === id : candidate.name === name));
     if (!role) {
       throw badRequest(`Invalid application credential: Could not find role assignment with role: ${(id ?? name ?? '').slice(0, 255)}, user or group: ${caller.user.id}, project, domain, or system: ${caller.project!.id}.`);
     }

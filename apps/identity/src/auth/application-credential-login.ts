@@ -13,12 +13,15 @@ export interface UsedCredential {
   name: string;
   projectId: string;
   unrestricted: boolean;
-  /** Milliseconds since the epoch. */
+  /** Microseconds since the epoch. */
   expiresAt: number | null;
   roleIds: ReadonlySet<string>;
 }
 
 type Given = NonNullable<AuthRequest['auth']['identity']['application_credential']>;
+
+/** Whether microseconds since the epoch lie in the past. */
+const isPast = (expiresAt: number | null): boolean => expiresAt !== null && Number(expiresAt) <= Date.now() * 1000;
 
 @Injectable()
 export class ApplicationCredentialLogin {
@@ -33,7 +36,7 @@ export class ApplicationCredentialLogin {
       ? await this.rows().where('id', '=', given.id).executeTakeFirst()
       : await this.rows().where('user_id', '=', namedUser?.id ?? '').where('name', '=', given.name!).executeTakeFirst();
     const right = await this.hasher.verify(given.secret, row?.secret_hash);
-    if (!row || !right || (row.expires_at !== null && Number(row.expires_at) <= Date.now())) throw unauthorized(REJECTED);
+    if (!row || !right || (isPast(row.expires_at))) throw unauthorized(REJECTED);
     const user = namedUser ?? await findLoginUser(this.db, { id: row.user_id });
     if (!user || user.id !== row.user_id || !isUsable(user)) throw unauthorized(REJECTED);
     return { user, credential: await this.withRoles(row) };
@@ -42,7 +45,7 @@ export class ApplicationCredentialLogin {
   /** The living credential of that id. */
   async find(id: string): Promise<UsedCredential | undefined> {
     const row = await this.rows().where('id', '=', id).executeTakeFirst();
-    if (!row || (row.expires_at !== null && Number(row.expires_at) <= Date.now())) return undefined;
+    if (!row || (isPast(row.expires_at))) return undefined;
     return this.withRoles(row);
   }
 

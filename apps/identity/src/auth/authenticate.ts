@@ -114,7 +114,7 @@ export class Authenticator {
     const { user, credential } = await this.credentials.verify(given);
     return {
       user, credential, methods: ['application_credential'], origin: credential.id, scopeFixed: true,
-      ...(credential.expiresAt !== null && { expiresAt: Math.floor(credential.expiresAt / 1000) }),
+      ...(credential.expiresAt !== null && { expiresAt: Math.floor(credential.expiresAt / 1e6) }),
     };
   }
 

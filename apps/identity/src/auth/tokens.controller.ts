@@ -50,14 +50,14 @@ export class TokensController {
     await this.revoker.transaction((_, revoke) => Promise.resolve(revoke({ auditId: auditId! })));
   }
 
-  /** The token that is asked about, once the caller may ask. 404 when it does not hold. */
+  /** The token that is asked about, once the caller may ask. 404 for everyone when it does not hold. */
   private async subjectOf(caller: RequestContext, subject: string | undefined, rule: string): Promise<string> {
     const target = subject === undefined ? undefined : await this.verifier.verify(subject).catch((error: unknown) => {
       if (error instanceof CloudError && error.kind === 'unauthorized') return undefined;
       throw error;
     });
-    this.policy.enforce(caller, rule, { userId: target?.user.id });
     if (!target) throw notFound(subject === undefined ? 'No token in the request' : 'Could not recognize the token.');
+    this.policy.enforce(caller, rule, { userId: target.user.id });
     return target.token;
   }
 

@@ -36,7 +36,7 @@ export interface ServiceRow { id: string; type: string; name: string | null; des
 export interface EndpointRow { id: string; service_id: string; region_id: string | null; interface: string; url: string; enabled: Flag; extra: string }
 export interface ApplicationCredentialRow {
   id: string; user_id: string; project_id: string; name: string; description: string | null; secret_hash: string;
-  /** Milliseconds since the epoch. */
+  /** Microseconds since the epoch: clients get back exactly what they sent. */
   expires_at: number | null;
   unrestricted: Flag;
 }

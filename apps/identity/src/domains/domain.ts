@@ -34,3 +34,8 @@ export const domainView = (row: DomainRow, request: FastifyRequest) => ({
   options: parseObject(row.options),
   links: selfLink(request, `domains/${row.id}`),
 });
+
+/** A domain as the projects API shows it: a project that acts as one. */
+export const domainAsProject = (row: DomainRow, request: FastifyRequest) => ({
+  ...domainView(row, request), domain_id: null, parent_id: null, is_domain: true, links: selfLink(request, `projects/${row.id}`),
+});

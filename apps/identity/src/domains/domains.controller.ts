@@ -1,17 +1,15 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { forbidden, newHexId, type RequestContext } from '@virga/core';
+import type { RequestContext } from '@virga/core';
 import { Authenticated, Authorize, Caller, PolicyEnforcer, ValidBody, ValidQuery } from '@virga/rest';
 import { envelope, listRows, type Query } from '../collection/list';
-import { checkSameId, defined, extraOf, findRow, isImmutable, mergedExtra, mergedOptions, storing } from '../collection/rows';
+import { checkSameId, findRow, storing } from '../collection/rows';
 import { AnyQuery } from '../collection/schema-parts';
 import type { Db, DomainRow } from '../db/tables';
 import { CONFIG, DATABASE, ENFORCER, type Settings } from '../injection';
 import { Revoker } from '../revocations/revoker';
-import { deleteDomain } from './delete-domain';
-import { DOMAIN_ATTRIBUTES, DomainCreate, domainList, DomainUpdate, domainView } from './domain';
-
-const taken = (name: string) => `Conflict occurred attempting to store project - it is not permitted to have two projects acting as domains with the same name: ${name}.`;
+import { DomainCreate, domainList, DomainUpdate, domainView } from './domain';
+import { domainTaken, insertDomain, removeDomain, updateDomain } from './write-domain';
 
 @Controller('v3/domains')
 export class DomainsController {
@@ -30,12 +28,7 @@ export class DomainsController {
 
   @Post() @Authorize('identity:create_domain') @HttpCode(201)
   async create(@ValidBody(DomainCreate) { domain }: DomainCreate, @Req() request: FastifyRequest) {
-    const row: DomainRow = {
-      id: domain.explicit_domain_id ?? newHexId(), name: domain.name, description: domain.description ?? '', enabled: domain.enabled ?? true,
-      tags: JSON.stringify(domain.tags ?? []), options: mergedOptions('{}', domain.options),
-      extra: JSON.stringify(extraOf(domain, [...DOMAIN_ATTRIBUTES, 'explicit_domain_id'])),
-    };
-    await storing(this.db.insertInto('domains').values(row).execute(), taken(domain.name));
+    const row = await storing(insertDomain(this.db, domain), domainTaken(domain.name));
     return { domain: domainView(row, request) };
   }
 
@@ -49,31 +42,12 @@ export class DomainsController {
   @Patch(':id') @Authorize('identity:update_domain')
   async update(@Param('id') id: string, @ValidBody(DomainUpdate) { domain }: DomainUpdate, @Req() request: FastifyRequest) {
     checkSameId('domain', id, domain);
-    const work = this.revoker.transaction(async (trx, revoke) => {
-      const row = await findRow<DomainRow>(trx, 'domains', 'domain', id);
-      if (isImmutable(row.options) && domain.options?.immutable !== false) {
-        throw forbidden(`Unable to update immutable domain resource: \`${id}. Set resource option "immutable" to false first.`);
-      }
-      await trx.updateTable('domains').where('id', '=', id).set({
-        ...defined({ name: domain.name, enabled: domain.enabled, ...(domain.description !== undefined && { description: domain.description ?? '' }) }),
-        ...(domain.tags && { tags: JSON.stringify(domain.tags) }),
-        options: mergedOptions(row.options, domain.options),
-        extra: mergedExtra(row.extra, domain, DOMAIN_ATTRIBUTES),
-      }).execute();
-      if (domain.enabled === false) revoke({ domainId: id });
-    });
-    await storing(work, taken(domain.name ?? ''));
+    await storing(this.revoker.transaction((trx, revoke) => updateDomain(trx, revoke, id, domain)), domainTaken(domain.name ?? ''));
     return { domain: domainView(await findRow<DomainRow>(this.db, 'domains', 'domain', id), request) };
   }
 
   @Delete(':id') @Authorize('identity:delete_domain') @HttpCode(204)
   async delete(@Param('id') id: string): Promise<void> {
-    await this.revoker.transaction(async (trx, revoke) => {
-      const row = await findRow<DomainRow>(trx, 'domains', 'domain', id);
-      if (isImmutable(row.options)) throw forbidden(`Unable to delete immutable domain resource: \`${id}. Set resource option "immutable" to false first.`);
-      if (row.enabled) throw forbidden('Cannot delete a domain that is enabled, please disable it first.');
-      await deleteDomain(trx, id);
-      revoke({ domainId: id });
-    });
+    await this.revoker.transaction((trx, revoke) => removeDomain(trx, revoke, id));
   }
 }

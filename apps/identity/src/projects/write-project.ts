@@ -10,7 +10,6 @@ export const projectTaken = (name: string, id: string) =>
 
 /** The new project's row; 400 or 404 for a parent that does not fit. */
 export async function insertProject(trx: Trx, project: ProjectCreate['project'], domainId: string, id = newHexId()): Promise<ProjectRow> {
-  if (project.is_domain) throw badRequest('A project that acts as a domain is created by POST /v3/domains.');
   const domain = await trx.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst();
   if (!domain) throw new CloudError('notFound', `Could not find domain: ${domainId}.`);
   const parentId = project.parent_id === domainId ? null : project.parent_id ?? null;

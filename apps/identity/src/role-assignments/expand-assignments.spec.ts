@@ -1,7 +1,7 @@
 import { expandAssignments, type Surroundings } from './expand-assignments';
 import type { RoleAssignmentRow } from '../db/tables';
 
-const nothing: Surroundings = { members: [], implied: [], projects: [] };
+const nothing: Surroundings = { members: [], implied: [], projects: [], domainRoles: new Set() };
 const row = (over: Partial<RoleAssignmentRow> = {}): RoleAssignmentRow => ({
   target_type: 'project', target_id: 'p', actor_type: 'user', actor_id: 'u', role_id: 'r', inherited: 0, ...over,
 });
@@ -20,6 +20,11 @@ describe('expandAssignments', () => {
     const found = expandAssignments([row()], { ...nothing, implied });
     expect(brief(found)).toEqual(['u r p', 'u s p', 'u t p']);
     expect(found[2]).toMatchObject({ priorRole: 's' });
+  });
+
+  test('a role of a domain is held for what it implies only', () => {
+    const implied = [{ prior_role_id: 'r', implied_role_id: 's' }];
+    expect(brief(expandAssignments([row()], { ...nothing, implied, domainRoles: new Set(['r']) }))).toEqual(['u s p']);
   });
 
   test('inherited ones hold below their target and not on it', () => {

@@ -14,6 +14,8 @@ export interface Surroundings {
   members: { group_id: string; user_id: string }[];
   implied: { prior_role_id: string; implied_role_id: string }[];
   projects: { id: string; parent_id: string | null; domain_id: string }[];
+  /** Ids of roles that belong to a domain: they only imply. */
+  domainRoles: ReadonlySet<string>;
 }
 
 function groupBy<T>(items: T[], key: (item: T) => string | null): Map<string, T[]> {
@@ -26,7 +28,7 @@ function groupBy<T>(items: T[], key: (item: T) => string | null): Map<string, T[
 }
 
 /** What assignments come to: groups become their users, inherited ones hold on each project below, roles bring what they imply. */
-export function expandAssignments(rows: RoleAssignmentRow[], { members, implied, projects }: Surroundings): Assignment[] {
+export function expandAssignments(rows: RoleAssignmentRow[], { members, implied, projects, domainRoles }: Surroundings): Assignment[] {
   const usersOf = groupBy(members, ({ group_id }) => group_id);
   const impliedBy = groupBy(implied, ({ prior_role_id }) => prior_role_id);
   const inDomain = groupBy(projects, ({ domain_id }) => domain_id);
@@ -48,7 +50,7 @@ export function expandAssignments(rows: RoleAssignmentRow[], { members, implied,
         if (!seen.has(implied_role_id)) seen.set(implied_role_id, { ...row, role_id: implied_role_id, priorRole: roleId });
       }
     }
-    return [...seen.values()];
+    return [...seen.values()].filter(({ role_id }) => !domainRoles.has(role_id));
   };
 
   const distinct = new Map<string, Assignment>();

@@ -64,12 +64,13 @@ export class RoleAssignmentsController {
     const rows = await this.select(filters.user === undefined ? [] : [sql`((a.actor_type = 'user' and a.actor_id = ${filters.user})
       or (a.actor_type = 'group' and a.actor_id in (select m.group_id from group_members m where m.user_id = ${filters.user})))`]);
     const inherited = rows.some((row) => row.inherited);
-    const [members, implied, projects] = await Promise.all([
+    const [members, implied, projects, domainRoles] = await Promise.all([
       this.db.selectFrom('group_members').selectAll().$if(filters.user !== undefined, (query) => query.where('user_id', '=', filters.user!)).execute(),
       this.db.selectFrom('implied_roles').selectAll().execute(),
       inherited ? this.db.selectFrom('projects').select(['id', 'parent_id', 'domain_id']).execute() : [],
+      this.db.selectFrom('roles').select('id').where('domain_id', '!=', '').execute(),
     ]);
-    return expandAssignments(rows, { members, implied, projects }).filter((assignment) => passes(assignment, filters));
+    return expandAssignments(rows, { members, implied, projects, domainRoles: new Set(domainRoles.map(({ id }) => id)) }).filter((assignment) => passes(assignment, filters));
   }
 
   private async within(assignments: Assignment[], domainId: string): Promise<Assignment[]> {

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Put, Req } from '@nestjs/common';
+import { Controller, Delete, Get, Head, HttpCode, Inject, Param, Put, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { forbidden, notFound } from '@virga/core';
 import { Authorize } from '@virga/rest';
@@ -10,7 +10,7 @@ import { Revoker } from '../revocations/revoker';
 import { revokeHolders } from './revoke-holders';
 import { impliedView } from './role';
 
-/** Nothing may imply it: whoever can give the prior role could make admins. */
+/** Nothing may imply it: whoever can give the prior role could make admins. Nor may a global role imply one of a domain. */
 const PROHIBITED = 'admin';
 
 @Controller('v3')
@@ -43,18 +43,23 @@ export class ImpliedRolesController {
     };
   }
 
+  @Head('roles/:prior/implies/:implied') @Authorize('identity:get_implied_role') @HttpCode(204)
+  async check(@Param('prior') prior: string, @Param('implied') implied: string): Promise<void> {
+    await this.find(prior, implied);
+  }
+
   @Get('roles/:prior/implies/:implied') @Authorize('identity:get_implied_role')
   async show(@Param('prior') prior: string, @Param('implied') implied: string, @Req() request: FastifyRequest) {
     const view = await this.view(prior, implied, request);
-    const row = await this.db.selectFrom('implied_roles').selectAll().where('prior_role_id', '=', prior).where('implied_role_id', '=', implied).executeTakeFirst();
-    if (!row) throw noImplication(prior, implied);
+    await this.find(prior, implied);
     return view;
   }
 
   @Put('roles/:prior/implies/:implied') @Authorize('identity:create_implied_role') @HttpCode(201)
   async create(@Param('prior') prior: string, @Param('implied') implied: string, @Req() request: FastifyRequest) {
     const view = await this.view(prior, implied, request);
-    if (view.role_inference.implies.name === PROHIBITED) throw forbidden(`${implied} cannot be an implied roles`);
+    const [priorRole, impliedRole] = [await findRow<RoleRow>(this.db, 'roles', 'role', prior), await findRow<RoleRow>(this.db, 'roles', 'role', implied)];
+    if (impliedRole.domain_id === '' ? impliedRole.name === PROHIBITED : priorRole.domain_id === '') throw forbidden(`${implied} cannot be an implied roles`);
     await storing(this.db.insertInto('implied_roles').ignore().values({ prior_role_id: prior, implied_role_id: implied }).execute(), '', `Could not find role: ${implied}.`);
     return view;
   }
@@ -66,6 +71,11 @@ export class ImpliedRolesController {
       if (result.numDeletedRows === 0n) throw noImplication(prior, implied);
       await revokeHolders(trx, revoke, prior);
     });
+  }
+
+  private async find(prior: string, implied: string): Promise<void> {
+    const row = await this.db.selectFrom('implied_roles').selectAll().where('prior_role_id', '=', prior).where('implied_role_id', '=', implied).executeTakeFirst();
+    if (!row) throw noImplication(prior, implied);
   }
 
   private async view(prior: string, implied: string, request: FastifyRequest) {
