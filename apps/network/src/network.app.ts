@@ -4,7 +4,7 @@ import type { Logger, RequestContext } from '@virga/core';
 import type { Kysely } from '@virga/db';
 import { createHttpApp, FAULT_STYLES, PolicyEnforcer, type HttpEdgeOptions } from '@virga/rest';
 import type { Bus } from '@virga/rpc';
-import { networkContract } from '@virga/contracts';
+import { networkAuditContract, networkContract } from '@virga/contracts';
 import type { Collection } from './api/collection';
 import { ExtensionController } from './api/extension.controller';
 import { policies } from './api/policies';
@@ -27,6 +27,7 @@ import { OvnWriter, type OvnWriterOptions } from './ovn/ovn-writer';
 import { renderers } from './ovn/render';
 import { SyncWaiter } from './ovn/sync-waiter';
 import { portCollection } from './ports/port.collection';
+import { auditHandlers } from './rpc/audit';
 import { networkHandlers } from './rpc/network.handlers';
 import { securityGroupCollection } from './security-groups/security-group.collection';
 import { securityGroupRuleCollection } from './security-groups/security-group-rule.collection';
@@ -105,18 +106,21 @@ export async function createNetworkApp(options: NetworkAppOptions): Promise<Netw
   const http = await createHttpApp(root as never, {
     service: 'network', identityUrl: options.identityUrl, policies, logger, verifyToken: options.verifyToken, ...(options.onAnswer && { onAnswer: options.onAnswer }),
   });
-  let served: { stop(): Promise<void> } | undefined;
+  let served: { stop(): Promise<void> }[] = [];
   return {
     http,
     writer,
     async start() {
       await bus.subscribe(SYNC_TOPIC, () => writer.wake());
       writer.start();
-      served = await bus.serve(networkContract, networkHandlers(db, verbs, waiter));
+      served = [
+        await bus.serve(networkContract, networkHandlers(db, verbs, waiter)),
+        await bus.serve(networkAuditContract, auditHandlers(db, writer), { concurrency: 2 }),
+      ];
     },
     async stop() {
       await http.close();
-      await served?.stop();
+      await Promise.all(served.map((one) => one.stop()));
       await writer.stop();
     },
   };

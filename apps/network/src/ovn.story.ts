@@ -148,6 +148,22 @@ describe('northbound rows', () => {
   });
 });
 
+describe('the writer', () => {
+  it('loses nothing while the northbound database is away', async () => {
+    const { network } = await makeNetwork('10.41.0.0/24');
+    const before = await user.make('ports', 'port', { network_id: network.id });
+    await harness.written();
+    await harness.ovn.northboundServer.kill();
+    const during = await user.make('ports', 'port', { network_id: network.id });
+    expect((await user.delete(`ports/${before.id}`)).status).toBe(204);
+    await expect(harness.client.bindPorts({ instanceId: newUuid(), hostId: 'h', hostname: 'h' })).resolves.toEqual({ ports: [] });
+    await harness.ovn.northboundServer.start();
+    await harness.written();
+    expect(await ofPort(during.id, 'addresses')).toContain(during.mac_address);
+    expect(await ofPort(before.id, '_uuid')).toBe('');
+  });
+});
+
 describe('the contract', () => {
   it('makes, binds and releases an instance\'s ports, each step as often as asked', async () => {
     const { network, subnet } = await makeNetwork('10.25.0.0/24', { dns_nameservers: ['192.0.2.53'] });
@@ -223,4 +239,16 @@ describe('the contract', () => {
     const rows = await harness.db.selectFrom('server_addresses' as never).selectAll().where('instance_id' as never, '=', instanceId as never).execute();
     expect(rows).toEqual([expect.objectContaining({ instance_id: instanceId, port_id: ports[0]!.portId, network_name: network.name, mac_addr: ports[0]!.macAddress, address: '10.29.0.7', version: 4, type: 'fixed' })]);
   });
+});
+
+// The last one: afterwards this file's own process writes no more.
+it('another process writes when the one that did goes', async () => {
+  const { network } = await makeNetwork('10.40.0.0/24');
+  await harness.written();
+  const second = await harness.another();
+  await harness.app.writer.stop();
+  const port = await user.make('ports', 'port', { network_id: network.id });
+  await harness.written();
+  expect(await ofPort(port.id, 'addresses')).toContain(port.mac_address);
+  await second.stop();
 });

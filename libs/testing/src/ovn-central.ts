@@ -14,6 +14,8 @@ export interface TestOvnCentral {
   nbctl(...args: string[]): Promise<string>;
   /** `ovn-sbctl` on the southbound database; its output. */
   sbctl(...args: string[]): Promise<string>;
+  /** The northbound database's server, to kill it and to start it again on the same file. */
+  northboundServer: Pick<PrivateServer, 'kill' | 'start'>;
   stop(): Promise<void>;
 }
 
@@ -25,7 +27,8 @@ async function startDatabase(name: 'nb' | 'sb'): Promise<{ server: PrivateServer
   await run('ovsdb-tool', ['create', file, SCHEMAS[name]]);
   const server = await startPrivateServer({
     dir,
-    command: ['ovsdb-server', file, `--remote=punix:${socket}`, `--unixctl=${dir}/ctl`, '-vconsole:warn'],
+    // A killed server leaves its sockets behind.
+    command: ['/bin/sh', '-c', 'rm -f "$0" && exec ovsdb-server "$@"', socket, file, `--remote=punix:${socket}`, `--unixctl=${dir}/ctl`, '-vconsole:warn'],
     env: { OVS_RUNDIR: dir, OVN_RUNDIR: dir },
     ready: () => accepts({ path: socket }),
     readyTimeoutMs: 20_000,
@@ -52,7 +55,7 @@ export async function startOvnCentral({ northd = true } = {}): Promise<TestOvnCe
     }));
   }
   return {
-    northbound: nb.remote, southbound: sb.remote, nbctl, sbctl,
+    northbound: nb.remote, southbound: sb.remote, northboundServer: nb.server, nbctl, sbctl,
     stop: async () => { for (const daemon of daemons.reverse()) await daemon.stop(); },
   };
 }

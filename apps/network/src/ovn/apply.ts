@@ -138,3 +138,15 @@ export async function applyResource(northbound: Northbound, lock: string, desire
   await northbound.client.commit(transaction);
   return true;
 }
+
+/** True when `applyResource` would have something to do, or could not do it. Changes nothing. */
+export function differs(northbound: Northbound, desired: DesiredResource): boolean {
+  const transaction = northbound.client.transaction();
+  try {
+    new ResourceChange(northbound, desired, transaction).collect();
+  } catch (error) {
+    if (error instanceof MissingReferenceError) return true;
+    throw error;
+  }
+  return transaction.size > 0;
+}

@@ -3,7 +3,7 @@ import { NotConnectedError, requestSync, type DatabaseLock } from '@virga/ovsdb'
 import type { Kysely } from '@virga/db';
 import { groupBy } from '../db/group-by';
 import type { NetworkSchema } from '../db/tables';
-import { applyResource, MissingReferenceError } from './apply';
+import { applyResource, differs, MissingReferenceError } from './apply';
 import type { Northbound } from './northbound';
 import { renderCloud } from './render';
 import type { Renderer } from './render';
@@ -203,6 +203,24 @@ export class OvnWriter {
     }
     await this.writeStatus();
     return result;
+  }
+
+  /**
+   * What `reconcile` would have to do, as `kind/id`: resources whose rows differ, and owners of rows that are in no table.
+   * Undefined while there is no local copy of the database to compare with.
+   */
+  async compare(): Promise<{ differing: string[]; stale: string[] } | undefined> {
+    if (!this.northbound.client.connected || !this.options.ready()) return undefined;
+    const differing: string[] = [];
+    const owners = new Set([ownerKey('cloud', 'drop')]);
+    const look = (resource: DesiredResource) => {
+      const owner = ownerKey(resource.kind, resource.id);
+      owners.add(owner);
+      if (differs(this.northbound, resource)) differing.push(owner);
+    };
+    look(renderCloud());
+    for (const kind of OVN_KINDS) for (const resource of await this.renderers[kind](this.db)) look(resource);
+    return { differing, stale: [...this.northbound.owners()].filter((owner) => !owners.has(owner)) };
   }
 
   /** A port is ACTIVE as long as its host says that it is plugged in. Without ids: all ports. */

@@ -38,6 +38,24 @@ export class ApiUser {
   }
 }
 
+async function startApp(db: Kysely<NetworkSchema>, ovn: TestOvnCentral, identity: TestIdentity): Promise<{ app: NetworkApp; bus: MemoryBus; stop(): Promise<void> }> {
+  const logger = createLogger('network', process.env['VIRGA_TEST_LOG'] ?? 'error');
+  const nb = connectNorthbound([ovn.northbound], logger);
+  const sb = connectSouthbound([ovn.southbound], logger);
+  await Promise.all([nb.connect(), sb.connect()]);
+  const bus = new MemoryBus();
+  const app = await createNetworkApp({
+    db, bus, nb, sb, logger, identityUrl: 'http://127.0.0.1:5000',
+    settings: { physicalNetworks: ['physnet1'], underlayMtu: 1500, availabilityZone: 'nova' },
+    writer: { pollMs: 200, reconcileMs: 3_600_000 },
+    verifyToken: (token) => identity.verifier.verify(token),
+  });
+  await app.start();
+  await app.http.init();
+  await (app.http.getHttpAdapter().getInstance() as unknown as FastifyInstance).ready();
+  return { app, bus, stop: async () => { await app.stop(); await bus.close(); await nb.close(); await sb.close(); } };
+}
+
 /** The network service over a real MariaDB and real OVN databases, with tokens of its own. */
 export class NetworkHarness {
   private constructor(
@@ -46,28 +64,18 @@ export class NetworkHarness {
   ) {}
 
   static async start(schema: string): Promise<NetworkHarness> {
-    const logger = createLogger('network', process.env['VIRGA_TEST_LOG'] ?? 'error');
     const mariadb = await startMariaDb();
     const db = createDatabase<NetworkSchema>({ url: await mariadb.createSchema(schema), poolSize: 24 });
     await migrate(db, migrations);
     const ovn = await startOvnCentral();
     const identity = await testIdentity();
-    const nb = connectNorthbound([ovn.northbound], logger);
-    const sb = connectSouthbound([ovn.southbound], logger);
-    await Promise.all([nb.connect(), sb.connect()]);
-    const bus = new MemoryBus();
-    const app = await createNetworkApp({
-      db, bus, nb, sb, logger, identityUrl: 'http://127.0.0.1:5000',
-      settings: { physicalNetworks: ['physnet1'], underlayMtu: 1500, availabilityZone: 'nova' },
-      writer: { pollMs: 200, reconcileMs: 3_600_000 },
-      verifyToken: (token) => identity.verifier.verify(token),
-    });
-    await app.start();
-    await app.http.init();
-    await (app.http.getHttpAdapter().getInstance() as unknown as FastifyInstance).ready();
-    return new NetworkHarness(db, ovn, app, identity, bus.client(networkContract), [
-      () => app.stop(), () => bus.close(), () => nb.close(), () => sb.close(), () => ovn.stop(), () => db.destroy(),
-    ]);
+    const { app, bus, stop } = await startApp(db, ovn, identity);
+    return new NetworkHarness(db, ovn, app, identity, bus.client(networkContract), [stop, () => ovn.stop(), () => db.destroy()]);
+  }
+
+  /** One more process of the service, on the same databases. */
+  another(): Promise<{ app: NetworkApp; stop(): Promise<void> }> {
+    return startApp(this.db, this.ovn, this.identity);
   }
 
   user(spec: { projectId?: string; roles?: string[] } = {}): ApiUser {
