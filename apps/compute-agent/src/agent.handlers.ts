@@ -1,11 +1,16 @@
 import type { hostAgentContract } from '@virga/contracts';
+import type { Logger } from '@virga/core';
 import type { Handlers } from '@virga/rpc';
 import type { CommandRunner } from './commands/command-runner';
+import { cleanUp } from './hosts/clean-up';
+import { takeInventory } from './hosts/take-inventory';
 import type { InstanceHost } from './instances/instance-host';
 
 /** What the control plane may ask of this host. */
-export const agentHandlers = (host: InstanceHost, runner: CommandRunner): Handlers<typeof hostAgentContract> => ({
+export const agentHandlers = (host: InstanceHost, runner: CommandRunner, logger: Logger): Handlers<typeof hostAgentContract> => ({
   execute: (command) => runner.accept(command),
   consoleOutput: async ({ instanceId, lines }) => ({ outputBase64: (await host.workshop.consoleOutput(instanceId, lines)).toString('base64') }),
   diagnostics: async ({ instanceId }) => ({ diagnostics: await host.driver.diagnostics(instanceId) }),
+  inventory: () => takeInventory(host, runner),
+  cleanup: async (decision) => { await cleanUp(host, runner, decision, logger); return {}; },
 });

@@ -92,7 +92,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
   await recoverGuests(host, hostBooted, (instanceId) => runner.isBusy(instanceId), logger);
-  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner), { hostId, concurrency: 32 });
+  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger), { hostId, concurrency: 32 });
   onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });
   heartbeat.start();
 

@@ -72,6 +72,30 @@ export const HostCommand = Type.Object({
 });
 export type HostCommand = Static<typeof HostCommand>;
 
+/** Something of an instance that a host has, whether or not it should. */
+export const HostHolding = Type.Object({
+  instanceId: Type.String(),
+  /** Absent when there is no machine. */
+  powerState: Type.Optional(PowerState),
+  directory: Type.Boolean(),
+  /** Names of cards on the integration bridge. */
+  taps: Type.Array(Type.String()),
+  /** The newest fencing token that the host has seen for the instance; 0 when it has seen none. */
+  generation: Type.Integer(),
+  /** A command of the instance is being carried out. */
+  busy: Type.Boolean(),
+});
+export type HostHolding = Static<typeof HostHolding>;
+
+export const HostInventory = Type.Object({
+  holdings: Type.Array(HostHolding),
+  /** Networks whose metadata service runs here. */
+  metadataNetworks: Type.Array(Type.String()),
+  /** Files of the image cache that an instance here is built on, and those that none needs. */
+  baseImages: Type.Object({ inUse: Type.Array(Type.String()), idle: Type.Array(Type.String()) }),
+});
+export type HostInventory = Static<typeof HostInventory>;
+
 /** Served by each agent on `host.<host id>`. */
 export const hostAgentContract = defineContract('host-agent', {
   execute: cast(HostCommand),
@@ -81,6 +105,18 @@ export const hostAgentContract = defineContract('host-agent', {
     Type.Object({ outputBase64: Type.String() }),
   ),
   diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),
+  /** All that the host has of instances, as found and not as remembered. */
+  inventory: call(Empty, HostInventory, 20_000),
+  /**
+   * Takes away all that the host has of an instance that should not be here. `generation` is the one of the inventory by
+   * which it was decided: when the host has seen a newer one since, or is at work on the instance, it refuses (conflict).
+   * Without an instance: metadata services that no instance here needs.
+   */
+  cleanup: call(
+    Type.Object({ instanceId: Type.Optional(Type.String()), generation: Type.Optional(Type.Integer()) }),
+    Empty,
+    60_000,
+  ),
 });
 
 /** How a command ended. */

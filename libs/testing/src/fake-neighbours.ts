@@ -242,6 +242,17 @@ export class FakeAgent {
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
       diagnostics: async () => ({ diagnostics: { state: 'running' } }),
+      inventory: async () => ({
+        holdings: [...this.domains].map(([instanceId, powerState]) => ({
+          instanceId, powerState, directory: true, taps: [], busy: false,
+          generation: Math.max(0, ...this.executed.filter((command) => command.instanceId === instanceId).map(({ generation }) => generation)),
+        })),
+        metadataNetworks: [], baseImages: { inUse: [], idle: [] },
+      }),
+      cleanup: async ({ instanceId }) => {
+        if (instanceId !== undefined) this.domains.delete(instanceId);
+        return {};
+      },
     }, { hostId: this.hostId });
     await this.heartbeat();
   }

@@ -81,3 +81,40 @@ it.each([
   await settled();
   expect(reports[0]).toMatchObject({ ok: false, error: { retryable: false, message: expect.stringMatching(message) as string } });
 });
+
+describe('a clean-up', () => {
+  it('is refused when a newer generation was seen since it was decided', async () => {
+    const { runner, settled } = await setUp({ start: () => Promise.resolve({}) });
+    await runner.accept(command('new', { generation: 5 }));
+    await settled();
+    let done = false;
+    await expect(runner.exclusively('i', 4, async () => { done = true; })).rejects.toMatchObject({ kind: 'conflict' });
+    expect(done).toBe(false);
+    await runner.exclusively('i', 5, async () => { done = true; });
+    expect(done).toBe(true);
+  });
+
+  it('is refused while a command runs, and a command that comes meanwhile waits for it', async () => {
+    const order: string[] = [];
+    let finishBuild = () => { /* set below */ };
+    const { runner, settled } = await setUp({
+      build: () => Promise.resolve({}),
+      start: () => new Promise((resolve) => { finishBuild = () => resolve({}); }),
+      stop: () => { order.push('stopped'); return Promise.resolve({}); },
+    });
+    await runner.accept(command('slow'));
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(runner.exclusively('i', 1, async () => { order.push('cleaned'); })).rejects.toMatchObject({ kind: 'conflict' });
+    finishBuild();
+    await settled();
+    let finishCleaning = () => { /* set below */ };
+    const cleaning = runner.exclusively('i', 1, () => new Promise<void>((resolve) => { finishCleaning = () => { order.push('cleaned'); resolve(); }; }));
+    await runner.accept(command('next', { verb: 'stop', args: { timeoutSeconds: 0 } }));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(order).toEqual([]);
+    finishCleaning();
+    await cleaning;
+    await settled();
+    expect(order).toEqual(['cleaned', 'stopped']);
+  });
+});

@@ -1,4 +1,4 @@
-import { CloudError, errorMessage, isRetryable, withLogFields, type Logger } from '@virga/core';
+import { CloudError, conflict, errorMessage, isRetryable, unavailable, withLogFields, type Logger } from '@virga/core';
 import { HOST_VERBS, type CommandReport, type HostCommand, type HostVerb, type HostVerbArgs } from '@virga/contracts';
 import { Value } from '@sinclair/typebox/value';
 import type { Journal } from '../journal/journal';
@@ -48,6 +48,27 @@ export class CommandRunner {
   /** True while a command of the instance runs: changes of its power state are the command's own. */
   isBusy(instanceId: string): boolean {
     return this.lines.has(instanceId);
+  }
+
+  /** The newest fencing token seen for the instance; 0 when none was. */
+  generation(instanceId: string): number {
+    return this.journal.generation(instanceId);
+  }
+
+  /**
+   * Does `work` on an instance while no command of it runs, if `generation` is still the newest; conflict otherwise.
+   * Commands that come meanwhile wait their turn. Nothing is written down: whoever decided it looks again.
+   */
+  async exclusively(instanceId: string, generation: number, work: () => Promise<unknown>): Promise<void> {
+    if (this.stopping) throw unavailable('The agent is stopping.');
+    if (this.lines.has(instanceId)) throw conflict('The host is at work on the instance.');
+    const newest = this.generation(instanceId);
+    if (newest !== generation) throw conflict(`The host knows generation ${newest} of the instance, and ${generation} was judged.`);
+    const done = work();
+    const line = done.then(() => undefined, () => undefined);
+    this.lines.set(instanceId, line);
+    void line.finally(() => { if (this.lines.get(instanceId) === line) this.lines.delete(instanceId); });
+    await done;
   }
 
   /** Takes nothing new and waits for what runs; what does not end in time is finished by the next start. */

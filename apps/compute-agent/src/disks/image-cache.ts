@@ -13,6 +13,10 @@ export interface CachedImage { path: string; format: 'qcow2' | 'raw' }
 const BOOTABLE: Record<string, CachedImage['format']> = { qcow2: 'qcow2', raw: 'raw', ami: 'raw', aki: 'raw', ari: 'raw', iso: 'raw' };
 const PART = '.part';
 
+/** File name of an image in the cache; undefined for one that cannot be there. */
+export const cachedName = ({ sha512, diskFormat }: ImageFacts): string | undefined =>
+  BOOTABLE[diskFormat] && `${sha512.slice(0, 64)}.${BOOTABLE[diskFormat]}`;
+
 /**
  * Base images of this host, named by the SHA-512 of their content: one download an image, however many guests start at
  * once, verified and inspected before anything opens it.
@@ -37,13 +41,18 @@ export class ImageCache {
     const format = BOOTABLE[image.diskFormat];
     if (!format) return Promise.reject(new CloudError('badRequest', `Images of format ${image.diskFormat} cannot be booted here.`));
     if (!/^[0-9a-f]{128}$/.test(image.sha512)) return Promise.reject(new CloudError('badRequest', `Image ${image.id} has no data.`));
-    const name = `${image.sha512.slice(0, 64)}.${format}`;
+    const name = cachedName(image)!;
     let work = this.running.get(name);
     if (!work) {
       work = this.obtain(image, name, format).finally(() => this.running.delete(name));
       this.running.set(name, work);
     }
     return work;
+  }
+
+  /** Names of the images that are here whole. */
+  async list(): Promise<string[]> {
+    return (await readdir(this.dir)).filter((file) => !file.endsWith(PART)).sort();
   }
 
   /** Removes images that no instance names and that were not used for `idleMs`. */

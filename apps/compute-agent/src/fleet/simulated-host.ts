@@ -69,7 +69,7 @@ export class SimulatedHost {
   async start(delayMs: number): Promise<void> {
     await this.placeMachines();
     this.runner.recover();
-    this.served = await this.options.bus.serve(hostAgentContract, agentHandlers(this.host, this.runner), { hostId: this.id, concurrency: 32 });
+    this.served = await this.options.bus.serve(hostAgentContract, agentHandlers(this.host, this.runner, this.options.logger), { hostId: this.id, concurrency: 32 });
     this.heartbeat.start(delayMs);
   }
 

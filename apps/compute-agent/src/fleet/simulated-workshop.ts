@@ -1,5 +1,5 @@
 import type { BuildSpec } from '@virga/contracts';
-import type { HostWorkshop } from '../instances/host-workshop';
+import type { HostWorkshop, WorkshopHoldings } from '../instances/host-workshop';
 import type { Simulation } from '../virt/fake/simulation';
 import type { GuestParts } from '../virt/virt-driver';
 
@@ -34,6 +34,10 @@ export class SimulatedWorkshop implements HostWorkshop {
   async disconnect(): Promise<void> { /* there is no card */ }
 
   async tidy(): Promise<void> { /* there is nothing to tidy */ }
+
+  async holdings(): Promise<WorkshopHoldings> {
+    return { taps: [], metadataNetworks: [], baseImages: { inUse: [], idle: [] } };
+  }
 
   async consoleOutput(instanceId: string): Promise<Buffer> {
     return Buffer.from(`Simulated: instance ${instanceId} on ${this.hostname} has no guest that could write here.\n`);

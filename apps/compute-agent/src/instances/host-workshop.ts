@@ -1,6 +1,12 @@
 import type { BuildSpec } from '@virga/contracts';
 import type { GuestParts } from '../virt/virt-driver';
 
+export interface WorkshopHoldings {
+  taps: { name: string; instanceId: string }[];
+  metadataNetworks: string[];
+  baseImages: { inUse: string[]; idle: string[] };
+}
+
 /** What a host makes around a machine: disks and files, network cards, serial output. Every verb bears a repeat. */
 export interface HostWorkshop {
   /** Disks and files of the guest, made or found, and its cards connected. */
@@ -11,6 +17,8 @@ export interface HostWorkshop {
   untilConnected(spec: BuildSpec, signal: AbortSignal): Promise<void>;
   /** Takes the instance's cards away; none left is success. */
   disconnect(instanceId: string): Promise<void>;
+  /** What is there of cards, metadata services and base images, whoever it belongs to. */
+  holdings(): Promise<WorkshopHoldings>;
   /** Takes away what no instance on this host needs any more. */
   tidy(): Promise<void>;
   /** The guest's serial output, the last `lines` lines of it when asked. */

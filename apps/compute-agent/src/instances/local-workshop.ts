@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import type { BuildSpec } from '@virga/contracts';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import { readConsoleLog } from '../consoles/console-log';
-import type { ImageCache } from '../disks/image-cache';
+import { cachedName, type ImageCache } from '../disks/image-cache';
 import type { MetadataNetworks } from '../metadata/metadata-networks';
 import { instanceTaps, plugTap, removeTap, waitUntilWired } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
 import { CONSOLE_LOG, prepareGuestParts } from './guest-parts';
-import type { HostWorkshop } from './host-workshop';
+import type { HostWorkshop, WorkshopHoldings } from './host-workshop';
 import type { InstanceStore } from './instance-store';
 
 export interface LocalWorkshopOptions {
@@ -56,6 +56,18 @@ export class LocalWorkshop implements HostWorkshop {
     const { store, metadataNetworks } = this.options;
     const specs = await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)));
     await metadataNetworks.keepOnly(new Set(specs.flatMap((spec) => spec?.ports.map(({ networkId }) => networkId) ?? [])));
+  }
+
+  async holdings(): Promise<WorkshopHoldings> {
+    const { store, images, ovs, metadataNetworks } = this.options;
+    const specs = await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)));
+    const needed = new Set(specs.flatMap((spec) => (spec ? [spec.image, spec.kernelImage, spec.ramdiskImage] : [])).flatMap((image) => (image ? [cachedName(image)] : [])));
+    const files = await images.list();
+    return {
+      taps: (await instanceTaps(ovs)).map(({ name, instanceId }) => ({ name, instanceId })),
+      metadataNetworks: await metadataNetworks.present(),
+      baseImages: { inUse: files.filter((file) => needed.has(file)), idle: files.filter((file) => !needed.has(file)) },
+    };
   }
 
   async consoleOutput(instanceId: string, lines?: number): Promise<Buffer> {

@@ -58,6 +58,11 @@ export class MetadataNetworks {
     });
   }
 
+  /** Networks whose metadata port is on the bridge. */
+  async present(): Promise<string[]> {
+    return [...new Set((await listPorts(this.ovs, { bridge: INTEGRATION_BRIDGE })).flatMap(({ externalIds }) => externalIds[OWNER] ?? []))];
+  }
+
   /** Takes down networks that no instance on this host is on any more. */
   keepOnly(networkIds: ReadonlySet<string>): Promise<void> {
     return this.inTurn(async () => {
