@@ -116,3 +116,28 @@ it('leads outside by the floating IP or by the router\'s address, and in by the 
   expect(await inward(floatingIp, 22)).not.toContain(`output("${web.id}")`);
   expect(await inward(gateway.ip, 80)).not.toContain('output("');
 });
+
+it('advertises an IPv6 prefix, and routes and filters IPv6 as well', async () => {
+  const makeSixth = async (cidr: string) => {
+    const network = await user.make('networks', 'network');
+    const subnet = await user.make('subnets', 'subnet', { network_id: network.id, ip_version: 6, cidr, ipv6_ra_mode: 'slaac', ipv6_address_mode: 'slaac' });
+    return { network, subnet };
+  };
+  const [one, two] = [await makeSixth('fd00:1::/64'), await makeSixth('fd00:2::/64')];
+  const group = await user.make('security-groups', 'security_group', { name: 'six' });
+  await user.make('security-group-rules', 'security_group_rule', { security_group_id: group.id, direction: 'ingress', ethertype: 'IPv6', protocol: 'tcp', port_range_min: 80, port_range_max: 80 });
+  const [near, remote] = [await card(one.network.id), await card(two.network.id, { security_groups: [group.id] })];
+  const router = await user.make('routers', 'router');
+  for (const { subnet } of [one, two]) expect((await user.put(`routers/${router.id}/add_router_interface`, { subnet_id: subnet.id })).status).toBe(200);
+  const inner = (await user.get(`ports?device_id=${router.id}&network_id=${one.network.id}`)).body.ports[0];
+  await harness.written();
+  await harness.ovn.nbctl('--wait=sb', 'sync');
+  // The tracer of this OVN cannot trace an advertisement; the flow that sends it is there.
+  const flows = (await harness.ovn.sbctl('lflow-list', `virga-${router.id}`)).split('\n').filter((line) => line.includes('put_nd_ra_opts'));
+  expect(flows.some((line) => line.includes(`inport == "lrp-${inner.id}"`) && line.includes('addr_mode = "slaac"') && line.includes('prefix = fd00:1::/64') && line.includes('mtu = 1442'))).toBe(true);
+  const to = (port: number, source = near.ip) => trace(near.network,
+    `inport == "${near.id}" && eth.src == ${near.mac} && eth.dst == ${inner.mac_address} && ip6.src == ${source} && ip6.dst == ${remote.ip} && ip.ttl == 64 && tcp.dst == ${port} && tcp.src == 40000`, ...newConnection);
+  expect(await to(80)).toContain(`output("${remote.id}")`);
+  expect(await to(22)).not.toContain(`output("${remote.id}")`);
+  expect(await to(80, 'fd00:1::99')).not.toContain(`output("${remote.id}")`);
+});
