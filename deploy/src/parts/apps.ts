@@ -144,7 +144,8 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
     },
     files: [entryFile(site, 'compute-agent', 'main'), virtTypeFile(site)],
     health: () => appHealth(adminSocket(site, name)),
-    startTimeoutMs: 60_000,
+    // It starts the guests again that ran before the host went down, one after the other.
+    startTimeoutMs: 300_000,
     stopTimeoutMs: 30_000,
   };
 }
