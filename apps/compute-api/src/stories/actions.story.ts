@@ -95,9 +95,9 @@ describe('actions on servers', () => {
     const id = await boot();
     lab.agents[0]!.behaviour.stop = 'silent';
     await act(id, { 'os-stop': null });
+    await lab.until(async () => lab.agents[0]!.executed.find(({ instanceId, verb }) => instanceId === id && verb === 'stop'), (command) => command !== undefined);
     await act(id, { 'os-resetState': { state: 'active' } }, { token: lab.admin });
     delete lab.agents[0]!.behaviour.stop;
-    await lab.until(async () => lab.agents[0]!.executed.find(({ instanceId, verb }) => instanceId === id && verb === 'stop'), (command) => command !== undefined);
     await lab.agents[0]!.report(lab.agents[0]!.executed.find(({ instanceId, verb }) => instanceId === id && verb === 'stop')!);
     await lab.until(() => lab.db.selectFrom('operations').select('state').where('instance_id', '=', id).where('kind', '=', 'power-action').executeTakeFirstOrThrow(), ({ state }) => state === 'cancelled');
     expect((await lab.call('GET', `/v2.1/servers/${id}`)).body.server).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:task_state': null });
