@@ -11,7 +11,7 @@ const ROOT = join(__dirname, '../../..');
 const ENTRY = join(ROOT, 'dist/apps/identity/main.js');
 
 /* The bundled process as an operator runs it, over RabbitMQ. */
-describe('main.js', () => {
+describe('the process main.js', () => {
   let dir: string;
   let maria: TestMariaDb;
   let env: Record<string, string>;
