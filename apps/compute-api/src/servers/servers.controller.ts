@@ -6,7 +6,7 @@ import { readBoolean } from '../booleans';
 import { DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../tokens';
 import { CreateServer, type CreateServerBody } from './create-server.schema';
 import { createServers } from './create-server';
-import { deleteServer } from './delete-server';
+import { deleteServer, untilGone } from './delete-server';
 import { listServers, securityGroupsOf } from './list-servers';
 import { UpdateServer, updateServer, type UpdateServerBody } from './update-server';
 import { getServer } from './server.repository';
@@ -72,8 +72,9 @@ export class ServersController {
   @HttpCode(204)
   @Authorize('os_compute_api:servers:delete')
   async remove(@Param('id') id: string, @Caller() caller: RequestContext) {
-    await deleteServer(this.db, caller, id, this.policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override'));
+    const { onHost } = await deleteServer(this.db, caller, id, this.policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override'));
     this.wakeRelay();
+    if (!onHost) await untilGone(this.db, id);
   }
 
   private async view(id: string, caller: RequestContext, at: number, request: FastifyRequest, form: 'show' | 'update') {

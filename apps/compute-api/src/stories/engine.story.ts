@@ -34,6 +34,15 @@ describe('quota', () => {
     expect(lab.agents[0]!.domains.size).toBe(0);
   });
 
+  it('has deleted a server that came to no host when it answers', async () => {
+    for (const { hostId } of lab.agents) lab.placement.hosts.get(hostId)!.enabled = false;
+    const id = await create(lab);
+    await lab.serverUntil(id, ({ status }) => status === 'ERROR');
+    for (const { hostId } of lab.agents) lab.placement.hosts.get(hostId)!.enabled = true;
+    expect((await lab.call('DELETE', `/v2.1/servers/${id}`)).status).toBe(204);
+    expect((await lab.call('GET', `/v2.1/servers/${id}`)).status).toBe(404);
+  });
+
   it('makes between min_count and max_count', async () => {
     const many = await lab.call('POST', '/v2.1/servers', body(lab, { min_count: 2, max_count: 20, return_reservation_id: true }));
     expect(many.status).toBe(202);
