@@ -87,7 +87,8 @@ export const FAULT_STYLES = {
   identity: {
     render(error) {
       if (error.kind === 'routeNotFound') return { body: IDENTITY_ROUTE_404, contentType: 'text/html; charset=utf-8' };
-      return { body: { error: { code: error.status, message: error.message, title: statusTitle(error.status) } }, contentType: 'application/json' };
+      const message = error.kind === 'internal' ? 'An unexpected error prevented the server from fulfilling your request.' : error.message;
+      return { body: { error: { code: error.status, message, title: statusTitle(error.status) } }, contentType: 'application/json' };
     },
     forbidden: (rule) => `You are not authorized to perform the requested action: ${rule}.`,
     invalidInput: ({ path, reason }) => bounded(`Invalid input for field '${path.at(-1) ?? 'body'}': ${reason}`, 2500),
