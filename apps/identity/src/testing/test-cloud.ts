@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { silentLogger } from '@virga/core';
 import { createDatabase, migrate } from '@virga/db';
 import { MemoryBroker, MemoryBus } from '@virga/rpc';
-import { startMariaDb } from '@virga/testing';
+import { startMariaDb, type TestMariaDb } from '@virga/testing';
 import { bootstrap } from '../bootstrap/bootstrap';
 import type { BootstrapDocument } from '../bootstrap/bootstrap-document';
 import { migrations } from '../db/migrations';
@@ -48,8 +48,8 @@ export interface TestCloud {
 }
 
 /** A bootstrapped identity on a real MariaDB, reached over real HTTP. */
-export async function startTestCloud(schema: string): Promise<TestCloud> {
-  const maria = await startMariaDb();
+export async function startTestCloud(schema: string, server?: TestMariaDb): Promise<TestCloud> {
+  const maria = server ?? await startMariaDb();
   const db = createDatabase<IdentitySchema>({ url: await maria.createSchema(schema) });
   await migrate(db, migrations);
   await bootstrap(db, DOCUMENT, 3600);
