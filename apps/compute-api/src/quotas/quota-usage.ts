@@ -1,18 +1,26 @@
-import { sql, type Transaction } from '@virga/db';
+import { sql, type Kysely, type Transaction } from '@virga/db';
 import { overQuota } from '@virga/core';
 import { countWithinQuota, quotaMessage, times, type InstanceUsage } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { readLimits } from './quota-limits';
 
 /**
+ * Makes the project's usage row, outside of any transaction: an insert that finds the row there locks it for reading,
+ * and many that then all want to write it are in each other's way.
+ */
+export async function ensureUsage(db: Kysely<ComputeDb>, projectId: string): Promise<void> {
+  const row = await db.selectFrom('quota_usages').select('project_id').where('project_id', '=', projectId).executeTakeFirst();
+  if (!row) await db.insertInto('quota_usages').ignore().values({ project_id: projectId, instances: 0, cores: 0, ram: 0 }).execute();
+}
+
+/**
  * Takes as many instances of size `each` out of the project's quota as fit, between the counts, and returns how many;
  * 403 in nova's words when fewer than `minCount` fit. The usage row stays locked until the transaction ends, so that no
- * number of concurrent requests can exceed a limit.
+ * number of concurrent requests can exceed a limit. Needs `ensureUsage` before.
  */
 export async function takeUsage(
   trx: Transaction<ComputeDb>, { projectId, userId, each, minCount, maxCount }: { projectId: string; userId: string; each: InstanceUsage; minCount: number; maxCount: number },
 ): Promise<number> {
-  await trx.insertInto('quota_usages').ignore().values({ project_id: projectId, instances: 0, cores: 0, ram: 0 }).execute();
   const used = await trx.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).forUpdate().executeTakeFirstOrThrow();
   const limits = await readLimits(trx, projectId, userId);
   const { count, over } = countWithinQuota(limits, used, each, minCount, maxCount);

@@ -7,7 +7,7 @@ import { readBoolean } from '../booleans';
 import { dbNow } from '../db/time';
 import { findFlavor, type Flavor } from '../flavors/flavor.repository';
 import { readLimits } from '../quotas/quota-limits';
-import { takeUsage } from '../quotas/quota-usage';
+import { ensureUsage, takeUsage } from '../quotas/quota-usage';
 import { startOperation } from '../operations/start-operation';
 import type { BuildArgs } from '../workflows/build-instance';
 import type { ComputeSettings, Db, Neighbours } from '../tokens';
@@ -94,6 +94,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
     ...(settled.wish.availabilityZone !== undefined && { availabilityZone: settled.wish.availabilityZone }),
     ...(settled.wish.requestedHost !== undefined && { requestedHost: settled.wish.requestedHost, skipFilters: settled.wish.forced === true }),
   };
+  await ensureUsage(db, projectId);
   const ids = await inTransaction(db, async (trx) => {
     const count = await takeUsage(trx, {
       projectId, userId: caller.user.id, each: { instances: 1, cores: flavor.vcpus, ram: flavor.memory_mb }, minCount: settled.minCount, maxCount: settled.maxCount,
