@@ -58,7 +58,7 @@ async function launch(note?: string): Promise<{ socket: string; server: PrivateS
   const server = await startPrivateServer({
     ...(note && { note }),
     dir,
-    command: ['mariadbd', ...SERVER_OPTIONS, `--datadir=${data}`, `--socket=${socket}`, `--pid-file=${dir}/mariadbd.pid`, '--user=root'],
+    command: ['mariadbd', ...SERVER_OPTIONS, `--datadir=${data}`, `--tmpdir=${dir}`, `--socket=${socket}`, `--pid-file=${dir}/mariadbd.pid`, '--user=root'],
     ready: () => accepts({ path: socket }),
     readyTimeoutMs: 60_000,
   });
