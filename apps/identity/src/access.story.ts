@@ -189,6 +189,20 @@ describe('access', () => {
       expect((await tryLogin('short', 'pw', projectScope('demo'))).status).toBe(401);
     });
 
+    test('assignments that race with the deletion of their user or project leave nothing behind', async () => {
+      for (let round = 0; round < 8; round++) {
+        const { user } = (await post('users', { user: { name: `fleeting ${round}` } })).body;
+        const { project } = (await post('projects', { project: { name: `fleeting ${round}` } })).body;
+        const place = `projects/${project.id}/users/${user.id}/roles`;
+        const gone = round % 2 === 0 ? `users/${user.id}` : `projects/${project.id}`;
+        const answers = await Promise.all([put(`${place}/${roles['member']}`), del(gone), put(`${place}/${roles['reader']}`), put(`${place}/${roles['manager']}`)]);
+        for (const { status } of answers) expect([204, 404]).toContain(status);
+        expect(answers[1]!.status).toBe(204);
+        const left = await cloud.db.selectFrom('role_assignments').selectAll().where((where) => where.or([where('actor_id', '=', user.id), where('target_id', '=', project.id)])).execute();
+        expect(left).toEqual([]);
+      }
+    });
+
     test('a login that races with the taking of its role never keeps it', async () => {
       const { user } = (await post('users', { user: { name: 'quick', password: 'pw' } })).body;
       const place = `projects/${projects['demo']}/users/${user.id}/roles/${roles['member']}`;

@@ -313,6 +313,23 @@ describe('the directory', () => {
       expect((await put(`projects/${made.body.project.id}/users/${demo}/roles/${await role('member')}`, undefined, boss)).status).toBe(403);
       expect((await get('role_assignments', boss)).body.role_assignments).toHaveLength(2);
       expect((await patch(`domains/${domain.id}`, { domain: { description: 'mine' } }, boss)).status).toBe(403);
+
+      // An admin who lives in the domain, and a group that is admin, are out of reach; others are not.
+      const { user: chief } = (await post('users', { user: { name: 'chief', domain_id: domain.id, password: 'pw' } })).body;
+      const { group } = (await post('groups', { group: { name: 'chiefs', domain_id: domain.id } })).body;
+      expect((await patch(`users/${chief.id}`, { user: { password: 'known' } }, boss)).status).toBe(200);
+      expect((await put(`groups/${group.id}/users/${user.id}`, undefined, boss)).status).toBe(204);
+      await del(`groups/${group.id}/users/${user.id}`);
+      const again = await cloud.request('POST', '/v3/auth/tokens', {
+        body: { auth: { identity: { methods: ['password'], password: { user: { id: user.id, password: 'pw' } } }, scope: { domain: { id: domain.id } } } },
+      });
+      const second = again.headers.get('x-subject-token')!;
+      await put(`system/groups/${group.id}/roles/${await role('reader')}`);
+      expect((await put(`groups/${group.id}/users/${user.id}`, undefined, second)).status).toBe(403);
+      expect((await del(`groups/${group.id}`, second)).status).toBe(403);
+      await put(`groups/${group.id}/users/${chief.id}`);
+      expect((await patch(`users/${chief.id}`, { user: { password: 'stolen' } }, second)).status).toBe(403);
+      expect((await del(`users/${chief.id}`, second)).status).toBe(403);
     });
   });
 

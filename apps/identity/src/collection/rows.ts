@@ -1,12 +1,25 @@
 import { badRequest, conflict, notFound } from '@virga/core';
 import { isDuplicateKey, isForeignKeyViolation, sql } from '@virga/db';
-import type { Exec } from '../db/tables';
+import type { Exec, Trx } from '../db/tables';
 
 /** The row of that id. Throws keystone's 404, `Could not find <noun>: <id>.` */
 export async function findRow<Row>(db: Exec, table: string, noun: string, id: string): Promise<Row> {
   const { rows } = await sql<Row>`select * from ${sql.table(table)} where id = ${id}`.execute(db);
   if (!rows[0]) throw missing(noun, id);
   return rows[0];
+}
+
+/** As `findRow`, and nobody else changes, deletes or refers to the row until the transaction ends. */
+export async function lockRow<Row>(trx: Trx, table: string, noun: string, id: string): Promise<Row> {
+  const { rows } = await sql<Row>`select * from ${sql.table(table)} where id = ${id} for update`.execute(trx);
+  if (!rows[0]) throw missing(noun, id);
+  return rows[0];
+}
+
+/** Throws 404 unless the row is there, and keeps it there until the transaction ends. */
+export async function holdRow(trx: Trx, table: string, noun: string, id: string): Promise<void> {
+  const { rows } = await sql`select id from ${sql.table(table)} where id = ${id} lock in share mode`.execute(trx);
+  if (!rows[0]) throw missing(noun, id);
 }
 
 export const missing = (noun: string, id: string) => notFound(`Could not find ${noun}: ${id}.`);

@@ -1,5 +1,5 @@
 import { forbidden, newHexId } from '@virga/core';
-import { defined, extraOf, findRow, isImmutable, mergedExtra, mergedOptions } from '../collection/rows';
+import { defined, extraOf, findRow, isImmutable, lockRow, mergedExtra, mergedOptions } from '../collection/rows';
 import type { DomainRow, Exec, Trx } from '../db/tables';
 import type { Revoke } from '../revocations/revoker';
 import { deleteDomain } from './delete-domain';
@@ -35,7 +35,7 @@ export async function updateDomain(trx: Trx, revoke: Revoke, id: string, domain:
 
 /** Removes a disabled domain with all that is in it. */
 export async function removeDomain(trx: Trx, revoke: Revoke, id: string): Promise<void> {
-  const row = await findRow<DomainRow>(trx, 'domains', 'domain', id);
+  const row = await lockRow<DomainRow>(trx, 'domains', 'domain', id);
   if (isImmutable(row.options)) throw forbidden(`Unable to delete immutable domain resource: \`${id}. Set resource option "immutable" to false first.`);
   if (row.enabled) throw forbidden('Cannot delete a domain that is enabled, please disable it first.');
   await deleteDomain(trx, id);

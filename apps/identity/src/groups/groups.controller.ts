@@ -5,10 +5,11 @@ import { inTransaction, sql } from '@virga/db';
 import { Authenticated, Caller, PolicyEnforcer, ValidBody, ValidQuery } from '@virga/rest';
 import { allowedRow } from '../collection/allowed-row';
 import { envelope, listRows, single, type Query } from '../collection/list';
-import { checkSameId, defined, extraOf, findRow, mergedExtra, storing } from '../collection/rows';
+import { checkSameId, defined, extraOf, findRow, holdRow, lockRow, mergedExtra, storing } from '../collection/rows';
 import { AnyQuery } from '../collection/schema-parts';
 import type { Db, GroupRow, Trx, UserRow } from '../db/tables';
 import { CONFIG, DATABASE, ENFORCER, type Settings } from '../injection';
+import { refuseTakeOver } from '../role-assignments/powerful';
 import { Revoker, type Revoke } from '../revocations/revoker';
 import { userList, userView, type VisibleUser } from '../users/user';
 import { GROUP_ATTRIBUTES, GroupCreate, groupList, GroupUpdate, groupView } from './group';
@@ -41,7 +42,7 @@ export class GroupsController {
       id: newHexId(), domain_id: domainId, name: group.name, description: group.description ?? '', extra: JSON.stringify(extraOf(group, GROUP_ATTRIBUTES)),
     };
     await storing(inTransaction(this.db, async (trx) => {
-      await findRow(trx, 'domains', 'domain', domainId);
+      await holdRow(trx, 'domains', 'domain', domainId);
       await trx.insertInto('groups').values(row).execute();
     }), taken(group.name, domainId));
     return { group: groupView(row, request) };
@@ -67,7 +68,9 @@ export class GroupsController {
   @Delete(':id') @HttpCode(204)
   async delete(@Param('id') id: string, @Caller() caller: RequestContext): Promise<void> {
     await this.allowed(caller, 'identity:delete_group', id);
+    await refuseTakeOver(this.db, caller, 'identity:delete_group', 'group', id);
     await this.revoker.transaction(async (trx, revoke) => {
+      await lockRow(trx, 'groups', 'group', id);
       await revokeMembers(trx, revoke, id);
       await trx.deleteFrom('role_assignments').where('actor_type', '=', 'group').where('actor_id', '=', id).execute();
       await trx.deleteFrom('groups').where('id', '=', id).execute();
@@ -85,6 +88,7 @@ export class GroupsController {
   @Put(':id/users/:userId') @HttpCode(204)
   async addUser(@Param('id') id: string, @Param('userId') userId: string, @Caller() caller: RequestContext): Promise<void> {
     await this.allowedBoth(caller, 'identity:add_user_to_group', id, userId);
+    await refuseTakeOver(this.db, caller, 'identity:add_user_to_group', 'group', id);
     await storing(this.db.insertInto('group_members').ignore().values({ group_id: id, user_id: userId }).execute(), '', `Could not find group: ${id}.`);
   }
 
@@ -98,6 +102,7 @@ export class GroupsController {
   @Delete(':id/users/:userId') @HttpCode(204)
   async removeUser(@Param('id') id: string, @Param('userId') userId: string, @Caller() caller: RequestContext): Promise<void> {
     await this.allowedBoth(caller, 'identity:remove_user_from_group', id, userId);
+    await refuseTakeOver(this.db, caller, 'identity:remove_user_from_group', 'group', id);
     await this.revoker.transaction(async (trx, revoke) => {
       const result = await trx.deleteFrom('group_members').where('group_id', '=', id).where('user_id', '=', userId).executeTakeFirst();
       if (result.numDeletedRows === 0n) throw noMember(userId, id);

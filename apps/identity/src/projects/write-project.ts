@@ -1,5 +1,5 @@
-import { badRequest, CloudError, forbidden, newHexId } from '@virga/core';
-import { defined, extraOf, findRow, isImmutable, mergedExtra, mergedOptions } from '../collection/rows';
+import { badRequest, forbidden, newHexId } from '@virga/core';
+import { defined, extraOf, findRow, holdRow, isImmutable, lockRow, mergedExtra, mergedOptions } from '../collection/rows';
 import type { ProjectRow, Trx } from '../db/tables';
 import type { Revoke } from '../revocations/revoker';
 import { PROJECT_ATTRIBUTES, type ProjectCreate, type ProjectUpdate } from './project';
@@ -10,8 +10,7 @@ export const projectTaken = (name: string, id: string) =>
 
 /** The new project's row; 400 or 404 for a parent that does not fit. */
 export async function insertProject(trx: Trx, project: ProjectCreate['project'], domainId: string, id = newHexId()): Promise<ProjectRow> {
-  const domain = await trx.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst();
-  if (!domain) throw new CloudError('notFound', `Could not find domain: ${domainId}.`);
+  await holdRow(trx, 'domains', 'domain', domainId);
   const parentId = project.parent_id === domainId ? null : project.parent_id ?? null;
   if (parentId !== null) await checkParent(trx, parentId, domainId);
   const row: ProjectRow = {
@@ -24,6 +23,7 @@ export async function insertProject(trx: Trx, project: ProjectCreate['project'],
 }
 
 async function checkParent(trx: Trx, parentId: string, domainId: string): Promise<void> {
+  await holdRow(trx, 'projects', 'project', parentId);
   const parent = await findRow<ProjectRow>(trx, 'projects', 'project', parentId);
   if (parent.domain_id !== domainId) throw badRequest(`Cannot create project, since it specifies its domain_id ${domainId}, but specifies a parent in a different domain (${parent.domain_id}).`);
   if (!parent.enabled) throw badRequest(`Cannot create project in a branch containing a disabled project: ${parentId}.`);
@@ -55,7 +55,7 @@ export async function updateProject(trx: Trx, revoke: Revoke, id: string, projec
 
 /** Removes a project without projects below it, with its assignments and credentials. */
 export async function deleteProject(trx: Trx, revoke: Revoke, id: string): Promise<void> {
-  const row = await findRow<ProjectRow>(trx, 'projects', 'project', id);
+  const row = await lockRow<ProjectRow>(trx, 'projects', 'project', id);
   if (isImmutable(row.options)) throw forbidden(`Unable to delete immutable project resource: \`${id}. Set resource option "immutable" to false first.`);
   const child = await trx.selectFrom('projects').select('id').where('parent_id', '=', id).limit(1).executeTakeFirst();
   if (child) throw forbidden(`Cannot delete the project ${id} since it is not a leaf in the hierarchy. Use the cascade option if you want to delete a whole subtree.`);

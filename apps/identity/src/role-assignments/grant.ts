@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { forbidden, notFound, type RequestContext } from '@virga/core';
 import type { PolicyEnforcer } from '@virga/rest';
 import { allowedRow } from '../collection/allowed-row';
-import { findRow } from '../collection/rows';
+import { findRow, holdRow } from '../collection/rows';
 import type { ActorType, Exec, ProjectRow, RoleRow, TargetType, Trx } from '../db/tables';
 import type { Revoke } from '../revocations/revoker';
 
@@ -46,6 +46,12 @@ export async function enforceGrant(db: Exec, policy: PolicyEnforcer, caller: Req
   const target = await allowedRow<ProjectRow>(db, policy, caller, rule, { table: place.targetType === 'project' ? 'projects' : 'domains', noun: place.targetType, id: place.targetId, target: domainOf });
   await allowedRow<ProjectRow>(db, policy, caller, rule, { table: actorTable, noun: place.actorType, id: place.actorId, target: domainOf });
   return domainOf(target).domainId;
+}
+
+/** Keeps target and actor from being deleted under a new assignment; no foreign key can, because each may be of several tables. */
+export async function holdPlace(trx: Trx, place: GrantPlace): Promise<void> {
+  if (place.targetType !== 'system') await holdRow(trx, place.targetType === 'project' ? 'projects' : 'domains', place.targetType, place.targetId);
+  await holdRow(trx, place.actorType === 'user' ? 'users' : 'groups', place.actorType, place.actorId);
 }
 
 /** 403 for a role that is not the caller's to give or take, or that belongs to another domain. */

@@ -1,6 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Put, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { RequestContext } from '@virga/core';
+import { inTransaction } from '@virga/db';
 import { Authenticated, Caller, PolicyEnforcer } from '@virga/rest';
 import { envelope } from '../collection/list';
 import { findRow, storing } from '../collection/rows';
@@ -8,7 +9,7 @@ import type { Db, Exec, RoleRow } from '../db/tables';
 import { DATABASE, ENFORCER } from '../injection';
 import { roleView } from '../roles/role';
 import { Revoker } from '../revocations/revoker';
-import { checkRole, enforceGrant, noAssignment, placeOf, revokeGranted, type GrantPlace } from './grant';
+import { checkRole, enforceGrant, holdPlace, noAssignment, placeOf, revokeGranted, type GrantPlace } from './grant';
 
 const PLACES = [
   'projects/:targetId/users/:actorId', 'projects/:targetId/groups/:actorId', 'domains/:targetId/users/:actorId', 'domains/:targetId/groups/:actorId',
@@ -51,9 +52,12 @@ export class GrantsController {
     const place = placeOf(request);
     const domainId = await enforceGrant(this.db, this.policy, caller, 'create', place);
     checkRole(caller, await findRow<RoleRow>(this.db, 'roles', 'role', roleId), 'create', domainId);
-    await storing(this.db.insertInto('role_assignments').ignore().values({
-      target_type: place.targetType, target_id: place.targetId, actor_type: place.actorType, actor_id: place.actorId, role_id: roleId, inherited: place.inherited,
-    }).execute(), '', `Could not find role: ${roleId}.`);
+    await storing(inTransaction(this.db, async (trx) => {
+      await holdPlace(trx, place);
+      await trx.insertInto('role_assignments').ignore().values({
+        target_type: place.targetType, target_id: place.targetId, actor_type: place.actorType, actor_id: place.actorId, role_id: roleId, inherited: place.inherited,
+      }).execute();
+    }), '', `Could not find role: ${roleId}.`);
   }
 
   @Delete(ITEMS) @HttpCode(204)

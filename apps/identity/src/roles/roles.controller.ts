@@ -4,7 +4,7 @@ import { badRequest, forbidden, newHexId, type RequestContext } from '@virga/cor
 import { inTransaction, sql } from '@virga/db';
 import { Authenticated, Authorize, Caller, PolicyEnforcer, ValidBody, ValidQuery } from '@virga/rest';
 import { envelope, listRows, single, type Query } from '../collection/list';
-import { checkSameId, defined, extraOf, findRow, isImmutable, mergedExtra, mergedOptions, storing } from '../collection/rows';
+import { checkSameId, defined, extraOf, findRow, holdRow, isImmutable, mergedExtra, mergedOptions, storing } from '../collection/rows';
 import { AnyQuery } from '../collection/schema-parts';
 import type { Db, RoleRow } from '../db/tables';
 import { CONFIG, DATABASE, ENFORCER, type Settings } from '../injection';
@@ -39,7 +39,7 @@ export class RolesController {
       options: mergedOptions('{}', role.options), extra: JSON.stringify(extraOf(role, ROLE_ATTRIBUTES)),
     };
     await storing(inTransaction(this.db, async (trx) => {
-      if (row.domain_id !== '') await findRow(trx, 'domains', 'domain', row.domain_id);
+      if (row.domain_id !== '') await holdRow(trx, 'domains', 'domain', row.domain_id);
       await trx.insertInto('roles').values(row).execute();
     }), taken(role.name));
     return { role: roleView(row, request) };

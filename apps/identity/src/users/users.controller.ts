@@ -14,6 +14,7 @@ import { groupList, groupView } from '../groups/group';
 import { CONFIG, DATABASE, ENFORCER, type Settings } from '../injection';
 import { PasswordHasher } from '../passwords/password-hash';
 import { projectList, projectViews } from '../projects/project';
+import { refuseTakeOver } from '../role-assignments/powerful';
 import { projectsOfUser } from '../role-assignments/reachable';
 import { Revoker } from '../revocations/revoker';
 import { PasswordChange, UserCreate, userList, UserUpdate, userView, type VisibleUser } from './user';
@@ -55,6 +56,7 @@ export class UsersController {
   @Patch(':id')
   async update(@Param('id') id: string, @ValidBody(UserUpdate) { user }: UserUpdate, @Caller() caller: RequestContext, @Req() request: FastifyRequest) {
     const { domain_id } = await this.allowed(caller, 'identity:update_user', id);
+    await refuseTakeOver(this.db, caller, 'identity:update_user', 'user', id);
     checkSameId('user', id, user);
     const hash = typeof user.password === 'string' ? await this.hasher.hash(user.password) : user.password;
     await storing(this.revoker.transaction((trx, revoke) => updateUser(trx, revoke, id, user, hash)), userTaken(user.name ?? '', domain_id));
@@ -64,6 +66,7 @@ export class UsersController {
   @Delete(':id') @HttpCode(204)
   async delete(@Param('id') id: string, @Caller() caller: RequestContext): Promise<void> {
     await this.allowed(caller, 'identity:delete_user', id);
+    await refuseTakeOver(this.db, caller, 'identity:delete_user', 'user', id);
     await this.revoker.transaction((trx, revoke) => deleteUser(trx, revoke, id));
   }
 

@@ -1,5 +1,5 @@
 import { badRequest, newHexId } from '@virga/core';
-import { defined, extraOf, findRow, mergedExtra, mergedOptions } from '../collection/rows';
+import { defined, extraOf, findRow, holdRow, lockRow, mergedExtra, mergedOptions } from '../collection/rows';
 import type { Trx, UserRow } from '../db/tables';
 import type { Revoke } from '../revocations/revoker';
 import { USER_ATTRIBUTES, type UserCreate, type UserUpdate } from './user';
@@ -8,7 +8,7 @@ export const userTaken = (name: string, domainId: string) =>
   `Conflict occurred attempting to store user - Duplicate entry found with name ${name} at domain ID ${domainId}.`;
 
 export async function insertUser(trx: Trx, user: UserCreate['user'], domainId: string, passwordHash: string | null): Promise<UserRow> {
-  await findRow(trx, 'domains', 'domain', domainId);
+  await holdRow(trx, 'domains', 'domain', domainId);
   const row: UserRow = {
     id: newHexId(), domain_id: domainId, name: user.name, password_hash: passwordHash, enabled: user.enabled ?? true,
     default_project_id: user.default_project_id ?? null, options: mergedOptions('{}', user.options),
@@ -32,7 +32,7 @@ export async function updateUser(trx: Trx, revoke: Revoke, id: string, user: Use
 
 /** Removes the user with assignments, memberships and application credentials. */
 export async function deleteUser(trx: Trx, revoke: Revoke, id: string): Promise<void> {
-  await findRow<UserRow>(trx, 'users', 'user', id);
+  await lockRow<UserRow>(trx, 'users', 'user', id);
   await trx.deleteFrom('role_assignments').where('actor_type', '=', 'user').where('actor_id', '=', id).execute();
   await trx.deleteFrom('users').where('id', '=', id).execute();
   revoke({ userId: id });
