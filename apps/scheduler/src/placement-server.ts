@@ -9,7 +9,7 @@ import { claim } from './allocations/claim';
 import { listAllocations, release } from './allocations/release';
 import type { PlacementDb } from './db/tables';
 import { HostView } from './hosts/host-view';
-import { removeHost, reportHost, setHostEnabled, type CapacityRules } from './hosts/report-host';
+import { removeHost, reportHosts, setHostEnabled, type CapacityRules } from './hosts/report-host';
 
 export interface PlacementServerOptions {
   db: Kysely<PlacementDb>;
@@ -59,8 +59,13 @@ export class PlacementServer implements Placement {
     return { released: given !== undefined };
   }
 
-  async reportHost(report: Input<'reportHost'>) {
-    this.view.reported(await this.answer(() => reportHost(this.options.db, report, this.options.rules)), report.leaseMs);
+  reportHost(report: Input<'reportHost'>) {
+    return this.reportHosts({ hosts: [report] });
+  }
+
+  async reportHosts({ hosts }: Input<'reportHosts'>) {
+    const noted = await this.answer(() => reportHosts(this.options.db, hosts, this.options.rules));
+    for (const [index, host] of noted.entries()) this.view.reported(host, hosts[index]!.leaseMs);
     return {};
   }
 

@@ -56,6 +56,18 @@ export const HostState = Type.Object({
 });
 export type HostState = Static<typeof HostState>;
 
+export const HostReport = Type.Object({
+  hostId: Type.String(),
+  hostname: Type.String(),
+  availabilityZone: Type.Optional(Type.String()),
+  enabled: Type.Boolean(),
+  inventory: Inventory,
+  traits: Type.Array(Type.String()),
+  /** How long this report keeps the host alive, ms. */
+  leaseMs: Type.Integer(),
+});
+export type HostReport = Static<typeof HostReport>;
+
 /**
  * Served by the scheduler. `claim` refuses with kind `conflict`, type `NoValidHost`, status 409 and
  * details `{ filters: FilterResult[] }`.
@@ -65,19 +77,9 @@ export const placementContract = defineContract('placement', {
   /** Gives back everything that the consumer holds; a repeat is harmless. */
   release: call(Type.Object({ consumerId: Type.String() }), Type.Object({ released: Type.Boolean() })),
   /** Full picture of one host, from its agent through the conductor; creates the host at the first time. */
-  reportHost: call(
-    Type.Object({
-      hostId: Type.String(),
-      hostname: Type.String(),
-      availabilityZone: Type.Optional(Type.String()),
-      enabled: Type.Boolean(),
-      inventory: Inventory,
-      traits: Type.Array(Type.String()),
-      /** How long this report keeps the host alive, ms. */
-      leaseMs: Type.Integer(),
-    }),
-    Type.Object({}),
-  ),
+  reportHost: call(HostReport, Type.Object({})),
+  /** The same of many hosts, each of them once. */
+  reportHosts: call(Type.Object({ hosts: Type.Array(HostReport, { minItems: 1, maxItems: 1000 }) }), Type.Object({})),
   setHostEnabled: call(Type.Object({ hostId: Type.String(), enabled: Type.Boolean() }), Type.Object({})),
   removeHost: call(Type.Object({ hostId: Type.String() }), Type.Object({})),
   /** Who answers: the name under which a scheduler shows in compute's list of services. */

@@ -53,6 +53,7 @@ export class FakePlacement {
       claim: async (request) => this.claim(request),
       release: async ({ consumerId }) => { this.log.push(`release ${consumerId}`); return { released: this.claims.delete(consumerId) }; },
       reportHost: async ({ hostId, hostname, enabled, inventory }) => { this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
+      reportHosts: async ({ hosts }) => { for (const { hostId, hostname, enabled, inventory } of hosts) this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
       setHostEnabled: async ({ hostId, enabled }) => { const host = this.hosts.get(hostId); if (host) host.enabled = enabled; return {}; },
       removeHost: async ({ hostId }) => { this.hosts.delete(hostId); return {}; },
       whoAnswers: async () => ({ hostname: 'scheduler1' }),

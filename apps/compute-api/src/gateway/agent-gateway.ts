@@ -5,7 +5,8 @@ import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Ser
 import type { ComputeDb } from '../db/schema';
 import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
 import { takeReport } from '../operations/take-report';
-import { observe, takeHeartbeat } from './heartbeat';
+import { observe } from './heartbeat';
+import { HeartbeatIntake } from './heartbeat-intake';
 
 export interface GatewayOptions {
   db: Kysely<ComputeDb>;
@@ -27,7 +28,7 @@ export function serveAgentGateway(options: GatewayOptions): Promise<Served> {
 }
 
 export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, simulatedFleets = new Set(), intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
-  const placement = bus.client(placementContract);
+  const intake = new HeartbeatIntake({ db, logger, placement: bus.client(placementContract), leaseMs, defaultZone, wakeRelay });
   const image = bus.client(imageContract);
   const network = bus.client(networkContract);
 
@@ -44,12 +45,7 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
       const { facts } = heartbeat;
       checkSender(facts.hostId, meta);
       if (meta.sender !== agentUser(facts.hostId) && !(facts.simulated && facts.hypervisorType === 'fake')) throw forbidden('A fleet has simulated hosts only.');
-      const { enabled, availabilityZone, started } = await takeHeartbeat(db, logger, heartbeat, { leaseMs, defaultZone });
-      if (started.length > 0) wakeRelay();
-      // The scheduler gets the same picture; while it is away the host is not alive to it, and that is right.
-      await placement.reportHost({
-        hostId: facts.hostId, hostname: facts.hostname, availabilityZone, enabled, inventory: facts.totals, traits: facts.traits, leaseMs,
-      }).catch((error: unknown) => logger.warn({ err: error, hostId: facts.hostId }, 'host not reported to the scheduler'));
+      await intake.take(heartbeat);
       return { intervalMs, leaseMs };
     },
 

@@ -15,7 +15,10 @@ export class HostView {
   private hosts = new Map<string, SeenHost>();
   private loadedAt = -Infinity;
   private loading: Promise<void> | undefined;
-  private changes = 0;
+  /** Pictures that were asked for to be thrown away. */
+  private invalidations = 0;
+  /** What hosts told of themselves while the rows were read: newer than those. */
+  private toldMeanwhile = new Map<string, (host: SeenHost) => SeenHost>();
 
   constructor(private readonly db: Kysely<PlacementDb>, private readonly maxAgeMs: number) {}
 
@@ -34,7 +37,7 @@ export class HostView {
 
   /** The picture is out of date: the next look reads it again. */
   invalidate(): void {
-    this.changes++;
+    this.invalidations++;
     this.loadedAt = -Infinity;
   }
 
@@ -42,8 +45,10 @@ export class HostView {
   reported(host: Omit<Candidate, 'used' | 'alive'>, leaseMs: number): void {
     const known = this.hosts.get(host.hostId);
     if (!known) return this.invalidate();
-    this.changes++;
-    this.hosts.set(host.hostId, { ...known, ...host, aliveUntil: performance.now() + leaseMs });
+    const aliveUntil = performance.now() + leaseMs;
+    const told = (before: SeenHost): SeenHost => ({ ...before, ...host, aliveUntil });
+    this.hosts.set(host.hostId, told(known));
+    if (this.loading) this.toldMeanwhile.set(host.hostId, told);
   }
 
   taken(hostId: string, resources: Resources): void {
@@ -55,13 +60,13 @@ export class HostView {
   }
 
   private change(hostId: string, change: (used: Resources) => Resources): void {
-    this.changes++;
     const host = this.hosts.get(hostId);
     if (host) this.hosts.set(hostId, { ...host, used: change(host.used) });
   }
 
   private async read(): Promise<void> {
-    const before = this.changes;
+    const before = this.invalidations;
+    this.toldMeanwhile = new Map();
     const startedAt = performance.now();
     const rows = await this.db.selectFrom('hosts').selectAll()
       .select(sql<number>`TIMESTAMPDIFF(MICROSECOND, NOW(3), lease_until) DIV 1000`.as('lease_left_ms')).orderBy('hostname').orderBy('id').execute();
@@ -77,7 +82,11 @@ export class HostView {
       used: { vcpus: row.used_vcpus, memoryMb: row.used_memory_mb, diskGb: row.used_disk_gb },
       traits: JSON.parse(row.traits) as string[],
     }]));
-    // What was claimed while the rows were under way may or may not be in them: such a picture is not kept for long.
-    this.loadedAt = before === this.changes ? startedAt : -Infinity;
+    for (const [hostId, told] of this.toldMeanwhile) {
+      const host = this.hosts.get(hostId);
+      if (host) this.hosts.set(hostId, told(host));
+    }
+    // What was claimed while the rows were under way may be missing: the claim's statement and the next picture put it right.
+    this.loadedAt = before === this.invalidations ? startedAt : -Infinity;
   }
 }

@@ -19,22 +19,21 @@ export interface HostReport {
   leaseMs: number;
 }
 
-/** Takes a host's picture of itself; what it gave away stays as it is. The lease runs on the database's clock. Returns the host as noted. */
-export async function reportHost(db: Kysely<PlacementDb>, report: HostReport, rules: CapacityRules): Promise<Omit<Candidate, 'used' | 'alive'>> {
-  const availabilityZone = report.availabilityZone ?? rules.defaultZone;
-  const { inventory } = report;
-  const capacity = capacityOf(inventory, rules.reserved, rules.ratios);
-  const leaseUntil = sql<Date>`NOW(3) + INTERVAL ${Math.max(0, report.leaseMs) * 1000} MICROSECOND`;
-  await sql`INSERT INTO hosts SET id = ${report.hostId}, hostname = ${report.hostname}, availability_zone = ${availabilityZone},
-      enabled = ${report.enabled ? 1 : 0}, traits = ${JSON.stringify(report.traits)},
-      inventory_vcpus = ${inventory.vcpus}, inventory_memory_mb = ${inventory.memoryMb}, inventory_disk_gb = ${inventory.diskGb},
-      capacity_vcpus = ${capacity.vcpus}, capacity_memory_mb = ${capacity.memoryMb}, capacity_disk_gb = ${capacity.diskGb}, lease_until = ${leaseUntil}
+/** Takes hosts' pictures of themselves; what they gave away stays as it is. Leases run on the database's clock. Returns the hosts as noted. */
+export async function reportHosts(db: Kysely<PlacementDb>, reports: readonly HostReport[], rules: CapacityRules): Promise<Omit<Candidate, 'used' | 'alive'>[]> {
+  const noted = reports.map(({ hostId, hostname, enabled, traits, inventory, availabilityZone = rules.defaultZone }) =>
+    ({ hostId, hostname, availabilityZone, enabled, traits, inventory, capacity: capacityOf(inventory, rules.reserved, rules.ratios) }));
+  const rows = noted.map(({ hostId, hostname, availabilityZone, enabled, traits, inventory, capacity }, index) => sql`(${hostId}, ${hostname}, ${availabilityZone},
+      ${enabled ? 1 : 0}, ${JSON.stringify(traits)}, ${inventory.vcpus}, ${inventory.memoryMb}, ${inventory.diskGb}, ${capacity.vcpus}, ${capacity.memoryMb}, ${capacity.diskGb},
+      NOW(3) + INTERVAL ${Math.max(0, reports[index]!.leaseMs) * 1000} MICROSECOND)`);
+  await sql`INSERT INTO hosts (id, hostname, availability_zone, enabled, traits, inventory_vcpus, inventory_memory_mb, inventory_disk_gb,
+      capacity_vcpus, capacity_memory_mb, capacity_disk_gb, lease_until)
+    VALUES ${sql.join(rows)}
     ON DUPLICATE KEY UPDATE hostname = VALUES(hostname), availability_zone = VALUES(availability_zone), enabled = VALUES(enabled), traits = VALUES(traits),
       inventory_vcpus = VALUES(inventory_vcpus), inventory_memory_mb = VALUES(inventory_memory_mb), inventory_disk_gb = VALUES(inventory_disk_gb),
       capacity_vcpus = VALUES(capacity_vcpus), capacity_memory_mb = VALUES(capacity_memory_mb), capacity_disk_gb = VALUES(capacity_disk_gb),
       lease_until = VALUES(lease_until)`.execute(db);
-  const { hostId, hostname, enabled, traits } = report;
-  return { hostId, hostname, availabilityZone, enabled, traits, inventory, capacity };
+  return noted;
 }
 
 /** Throws `notFound` for a host that has never reported. */
