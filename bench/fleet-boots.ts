@@ -68,7 +68,7 @@ const LEFT: Record<string, string> = {
   'operations that have not ended': "SELECT COUNT(*) AS n FROM compute.operations WHERE state IN ('pending', 'running', 'parked')",
   'commands that wait for a report': "SELECT COUNT(*) AS n FROM compute.commands WHERE state = 'sent'",
   'messages in the outbox': 'SELECT COUNT(*) AS n FROM compute.outbox',
-  'quota in use': "SELECT COALESCE(SUM(in_use), 0) AS n FROM compute.quota_usages",
+  'quota in use': "SELECT COALESCE(SUM(instances + cores + ram), 0) AS n FROM compute.quota_usages",
   'ports of servers': "SELECT COUNT(*) AS n FROM network.ports WHERE device_owner LIKE 'compute:%'",
   'addresses of such ports': "SELECT COUNT(*) AS n FROM network.ip_allocations a LEFT JOIN network.ports p ON p.id = a.port_id WHERE p.id IS NULL OR p.device_owner LIKE 'compute:%'",
   'allocations': 'SELECT COUNT(*) AS n FROM placement.allocations',
