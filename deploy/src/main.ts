@@ -8,8 +8,9 @@ import { logs } from './verbs/logs';
 import { openrc } from './verbs/openrc';
 import { status } from './verbs/status';
 import { up } from './verbs/up';
+import { verify } from './verbs/verify';
 
-const VERBS = { up, status, openrc, logs, down, destroy } as const;
+const VERBS = { up, status, openrc, logs, down, destroy, verify } as const;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));

@@ -18,6 +18,8 @@ export interface Options {
   json: boolean;
   follow: boolean;
   yes: boolean;
+  /** Of `verify`: repair what may be repaired. */
+  fix: boolean;
 }
 
 const VALUED: Record<string, (value: string) => Partial<Options>> = {
@@ -39,6 +41,7 @@ const FLAGS: Record<string, Partial<Options>> = {
   '--json': { json: true },
   '-f': { follow: true },
   '--follow': { follow: true },
+  '--fix': { fix: true },
   '--yes': { yes: true },
   '-y': { yes: true },
   '--no-install': {}, // read by the launcher
@@ -46,7 +49,7 @@ const FLAGS: Record<string, Partial<Options>> = {
 
 /** Parses the words after `virga`. Throws UsageError. */
 export function parseOptions(argv: string[]): Options {
-  const options: Options = { verb: argv[0] ?? 'help', words: [], json: false, follow: false, yes: false };
+  const options: Options = { verb: argv[0] ?? 'help', words: [], json: false, follow: false, yes: false, fix: false };
   for (let index = 1; index < argv.length; index++) {
     const word = argv[index]!;
     const [key, inline] = word.startsWith('--') && word.includes('=') ? [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)] : [word];

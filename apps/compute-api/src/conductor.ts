@@ -8,7 +8,11 @@ import { registerService } from './hosts/register-service';
 import { serveAgentGateway } from './gateway/agent-gateway';
 import { ConductorEngine } from './operations/conductor-engine';
 import { outboxPublisher } from './operations/publish-outbox';
+import { INVARIANTS } from './verify/invariants';
+import { Reconciler } from './verify/reconciler';
+import { verifyCloud, type VerifyReport } from './verify/verify-cloud';
 import { WORKFLOWS } from './workflows';
+import type { ConductorMetrics } from './conductor-metrics';
 
 const REGISTER_MS = 4000;
 
@@ -27,29 +31,37 @@ export interface ConductorOptions {
   hostLeaseMs?: number;
   /** Names of fleets of simulated hosts that may report. */
   simulatedFleets?: readonly string[];
+  /** How often the cloud is compared with itself and repaired, ms; 0 = never, for tests of the engine alone. */
+  reconcileMs?: number;
+  /** Messages that could not be handled and lie with the broker. */
+  deadLetters?: () => Promise<number>;
+  metrics?: ConductorMetrics;
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
 export class Conductor {
   readonly engine: ConductorEngine;
   private readonly relay: OutboxRelay<ComputeDb>;
+  private readonly reconciler: Reconciler;
   private served: Served[] = [];
   private readonly stopping = new AbortController();
   private registering: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ConductorOptions) {
-    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs } = options;
+    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
       db, logger, neighbours: neighboursOn(bus), workflows: WORKFLOWS, wakeRelay: () => this.relay.wake(),
-      ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }),
+      ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
+    this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });
   }
 
   async start(): Promise<void> {
     const { db, bus, logger, defaultZone, heartbeatIntervalMs, hostLeaseMs, simulatedFleets } = this.options;
     this.relay.start();
     this.engine.start();
+    if (this.options.reconcileMs !== 0) this.reconciler.start();
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
@@ -58,6 +70,17 @@ export class Conductor {
         ...(heartbeatIntervalMs !== undefined && { intervalMs: heartbeatIntervalMs }), ...(hostLeaseMs !== undefined && { leaseMs: hostLeaseMs }),
       }),
     ];
+  }
+
+  /** Compares the whole cloud with itself, now. */
+  verify(fix: boolean): Promise<VerifyReport> {
+    const { deadLetters } = this.options;
+    return verifyCloud({ ...this.repairContext(), ...(deadLetters && { deadLetters }) }, INVARIANTS, { fix });
+  }
+
+  private repairContext() {
+    const { db, bus, logger } = this.options;
+    return { db, bus, logger, wake: (id: string) => this.engine.wake(id), wakeRelay: () => this.relay.wake() };
   }
 
   private async keepRegistered(): Promise<void> {
@@ -79,6 +102,7 @@ export class Conductor {
   async stop(): Promise<void> {
     this.stopping.abort(new Error('stopping'));
     await this.registering;
+    await this.reconciler.stop();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
     await this.relay.stop();
@@ -88,6 +112,7 @@ export class Conductor {
   async kill(): Promise<void> {
     this.stopping.abort(new Error('killed'));
     await this.registering;
+    await this.reconciler.stop();
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.relay.stop();

@@ -33,6 +33,9 @@ export const ConductorConfig = Type.Object({
     default: 20_000, minimum: 0, description: 'How long after the end of a host\'s lease its commands are still waited for.',
   }),
   VIRGA_COMPUTE_HEARTBEAT_MS: Type.Integer({ default: 3000, minimum: 100, description: 'How often hosts report.' }),
+  VIRGA_COMPUTE_RECONCILE_MS: Type.Integer({
+    default: 15_000, minimum: 0, description: 'How often the conductor compares the cloud with itself and repairs what differs; 0 = never.',
+  }),
   VIRGA_COMPUTE_SIMULATED_FLEETS: Type.String({
     default: '', pattern: '^([a-z][a-z0-9-]{0,31}(,[a-z][a-z0-9-]{0,31})*)?$',
     description: 'Names of fleets of simulated hosts that may report, separated by commas; empty in a cloud that serves anybody.',

@@ -4,6 +4,7 @@ import { createDatabase, isMigrated, sql } from '@virga/db';
 import { RabbitBus } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { Conductor } from './conductor';
+import { ConductorMetrics } from './conductor-metrics';
 import { conductorConfig } from './config';
 import { computeMigrations } from './db/migrations';
 import type { ComputeDb } from './db/schema';
@@ -18,12 +19,15 @@ async function main(): Promise<void> {
     onStop('bus', () => bus.close());
     admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
     admin.addCheck('broker', () => bus.connected);
+    const deadLetters = () => bus.deadLetters();
     const conductor = new Conductor({
       db, bus, logger, hostname: hostname(), defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE, leaseMs: config.VIRGA_COMPUTE_OPERATION_LEASE_MS,
       sweepMs: config.VIRGA_COMPUTE_SWEEP_MS, deadHostGraceMs: config.VIRGA_COMPUTE_DEAD_HOST_GRACE_MS,
       heartbeatIntervalMs: config.VIRGA_COMPUTE_HEARTBEAT_MS, hostLeaseMs: config.VIRGA_COMPUTE_HOST_LEASE_MS,
+      reconcileMs: config.VIRGA_COMPUTE_RECONCILE_MS, deadLetters, metrics: new ConductorMetrics(admin.metrics, db, deadLetters),
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });
+    admin.addPost('/verify', (body) => conductor.verify((body as { fix?: boolean } | undefined)?.fix === true));
     await conductor.start();
     onStop('conductor', () => conductor.stop());
   });

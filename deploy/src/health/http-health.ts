@@ -18,6 +18,19 @@ export function getOverSocket(socketPath: string, path: string, timeoutMs = 3_00
   });
 }
 
+/** POST with a JSON body over a unix socket. */
+export function postOverSocket(socketPath: string, path: string, body: unknown, timeoutMs: number): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path, method: 'POST', timeout: timeoutMs, headers: { 'content-type': 'application/json' } }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    call.on('error', reject);
+    call.end(JSON.stringify(body));
+  });
+}
+
 /** Health of an app by its admin listener: GET /readyz. */
 export async function appHealth(socketPath: string): Promise<string | undefined> {
   try {

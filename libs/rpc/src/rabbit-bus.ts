@@ -128,6 +128,18 @@ export class RabbitBus implements Bus {
     await this.topicChannel?.bindQueue(this.topicQueue, TOPIC_EXCHANGE, topic);
   }
 
+  /** How many messages lie in the dead-letter queue. */
+  async deadLetters(): Promise<number> {
+    if (!this.connection) throw unavailable('The message broker is out of reach.');
+    const channel = await this.connection.createChannel();
+    channel.on('error', () => undefined);
+    try {
+      return (await channel.checkQueue(DEAD_QUEUE)).messageCount;
+    } finally {
+      await channel.close().catch(() => undefined);
+    }
+  }
+
   onReconnect(listener: () => void): void {
     this.reconnectListeners.push(listener);
   }

@@ -1,7 +1,12 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { rmSync, chmodSync } from 'node:fs';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from '@virga/core';
+
+/** Answers a request with an object, sent as JSON; gets the parsed body, or undefined when there is none. */
+export type AdminHandler = (body: unknown) => Promise<unknown>;
+/** Largest body of an admin request, bytes. */
+const MAX_BODY = 65_536;
 
 export type ReadinessCheck = () => Promise<boolean> | boolean;
 
@@ -19,6 +24,7 @@ export function listenTarget(listen: string): { path: string } | { host: string;
 export class AdminServer {
   readonly metrics = new Registry();
   private readonly checks = new Map<string, ReadinessCheck>();
+  private readonly handlers = new Map<string, AdminHandler>();
   private server: Server | undefined;
   private draining = false;
 
@@ -30,6 +36,11 @@ export class AdminServer {
     this.checks.set(name, check);
   }
 
+  /** Something an operator may ask of the process: `POST path` with a JSON body. Who may reach the listener may ask. */
+  addPost(path: string, handler: AdminHandler): void {
+    this.handlers.set(path, handler);
+  }
+
   drain(): void {
     this.draining = true;
   }
@@ -38,7 +49,7 @@ export class AdminServer {
     const target = listenTarget(listen);
     if ('path' in target) rmSync(target.path, { force: true });
     this.server = createServer((request, response) => {
-      this.answer(request.url ?? '/').then(
+      this.answer(request).then(
         ({ status, body, type }) => response.writeHead(status, { 'content-type': type }).end(body),
         (error: unknown) => { this.logger.error({ err: error }, 'admin request failed'); response.writeHead(500).end(); },
       );
@@ -52,8 +63,13 @@ export class AdminServer {
     await new Promise<void>((resolve) => (this.server ? this.server.close(() => resolve()) : resolve()));
   }
 
-  private async answer(url: string): Promise<{ status: number; body: string; type: string }> {
+  private async answer(request: IncomingMessage): Promise<{ status: number; body: string; type: string }> {
     const json = (status: number, body: unknown) => ({ status, body: JSON.stringify(body), type: 'application/json' });
+    const url = request.url ?? '/';
+    if (request.method === 'POST') {
+      const handler = this.handlers.get(url);
+      return handler ? json(200, await handler(await bodyOf(request))) : json(404, { error: 'not found' });
+    }
     if (url === '/healthz') return json(200, { live: true });
     if (url === '/metrics') return { status: 200, body: await this.metrics.metrics(), type: this.metrics.contentType };
     if (url !== '/readyz') return json(404, { error: 'not found' });
@@ -63,4 +79,15 @@ export class AdminServer {
     const ready = !this.draining && results.every(([, ok]) => ok);
     return json(ready ? 200 : 503, { ready, draining: this.draining, checks: Object.fromEntries(results) });
   }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new Error('the body is too large');
+    chunks.push(chunk);
+  }
+  return size === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }

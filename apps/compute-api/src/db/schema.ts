@@ -198,6 +198,9 @@ export interface ServicesTable {
   updated_at: Date;
 }
 
+/** Work of which only one conductor may be at a time. */
+export interface LeasesTable { name: string; owner: string; lease_until: Date }
+
 export interface ComputeDb extends WithOutbox {
   instances: InstancesTable;
   instance_faults: InstanceFaultsTable;
@@ -215,4 +218,5 @@ export interface ComputeDb extends WithOutbox {
   quota_usages: QuotaUsagesTable;
   hosts: HostsTable;
   services: ServicesTable;
+  leases: LeasesTable;
 }

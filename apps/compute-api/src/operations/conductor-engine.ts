@@ -21,6 +21,15 @@ export interface EngineOptions {
   /** After the lease of a host has run out this long ago, ms, nobody waits for its reports any more. */
   deadHostGraceMs?: number;
   concurrency?: number;
+  events?: EngineEvents;
+}
+
+/** Told what happens, for metrics. Times in seconds. */
+export interface EngineEvents {
+  stepEnded(kind: string, step: string, phase: 'do' | 'undo', result: 'Success' | 'Error', seconds: number): void;
+  operationEnded(kind: string, end: string): void;
+  /** Due operations that the search of the database has found without anybody's having woken them. */
+  swept(count: number): void;
 }
 
 const GIVE_UP_PAUSE_MS = 1000;
@@ -122,7 +131,7 @@ export class ConductorEngine {
     await withLogFields({ requestId: operation.requestId, instanceId: operation.instanceId, kind: operation.kind }, () =>
       new OperationRun(this.options.workflows[operation.kind], operation, {
         db, owner: this.owner, neighbours: this.options.neighbours, logger: this.options.logger, wakeRelay: this.options.wakeRelay,
-        owned: () => this.isHeld(id),
+        owned: () => this.isHeld(id), ...(this.options.events && { events: this.options.events }),
       }).run());
     for (const waiting of await waitingOperations(db, operation.instanceId)) if (waiting.id !== id) this.wake(waiting.id);
   }
@@ -155,6 +164,7 @@ export class ConductorEngine {
     await this.expireCommandsOfDeadHosts();
     const due = await db.selectFrom('operations').select('id').where('state', 'in', [...LIVE_STATES]).where('due_at', '<=', dbNow)
       .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until', '<', dbNow)])).orderBy('due_at').limit(200).execute();
+    this.options.events?.swept(due.filter(({ id }) => !this.held.has(id) && !this.queue.has(id)).length);
     for (const { id } of due) this.wake(id);
   }
 

@@ -2,6 +2,7 @@ import { backoffMs, CloudError, errorMessage, type Logger } from '@virga/core';
 import { isConnectionLost, isLockConflict, type Kysely, type Updateable } from '@virga/db';
 import type { ComputeDb, OperationsTable } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
+import type { EngineEvents } from './conductor-engine';
 import { endOperation } from './end-operation';
 import type { Operation, OperationFailure } from './operation';
 import { EngineStepContext, ownedRow } from './step-context';
@@ -15,6 +16,7 @@ export interface RunOptions {
   logger: Logger;
   owned(): boolean;
   wakeRelay(): void;
+  events?: EngineEvents;
 }
 
 const RETRY = { attempts: Infinity, baseMs: 500, maxMs: 10_000 };
@@ -75,11 +77,13 @@ export class OperationRun {
 
   private async doStep(step: Step): Promise<boolean> {
     const { db, logger } = this.options;
-    const { deadline, late } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+    const { deadline, late, ageSeconds } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+    const tell = this.teller(step, ageSeconds);
     try {
       const result = await step.do(this.context(step, deadline));
       Object.assign(this.operation.data, result ?? {});
       await traceEnd(db, this.operation, step.name, 'Success');
+      tell('Success');
       await this.save({ step: this.operation.step + 1 });
       return true;
     } catch (error) {
@@ -88,6 +92,7 @@ export class OperationRun {
       logger.warn({ err: error, step: step.name, attempt: this.operation.attempt }, 'step failed');
       const failure = failureOf(error, step.name);
       await traceEnd(db, this.operation, step.name, 'Error', failure.message);
+      tell('Error');
       await this.beginUndo(failure);
       return true;
     }
@@ -106,16 +111,19 @@ export class OperationRun {
   private async undoStep(step: Step): Promise<boolean> {
     const { db, logger } = this.options;
     if (step.undo) {
-      const { deadline, late } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+      const { deadline, late, ageSeconds } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+      const tell = this.teller(step, ageSeconds);
       try {
         await step.undo(this.context(step, deadline));
         await traceEnd(db, this.operation, step.name, 'Success');
+        tell('Success');
       } catch (error) {
         if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
         if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
         // The others must still be undone; what is left here, the reconciler takes away when it shows up.
         logger.error({ err: error, step: step.name }, 'step could not be undone');
         await traceEnd(db, this.operation, step.name, 'Error', errorMessage(error));
+        tell('Error');
       }
     }
     await this.save({ step: this.operation.step - 1 });
@@ -168,7 +176,14 @@ export class OperationRun {
           .where('operation_id', '=', operation.id).where('finished_at', 'is', null).execute();
       }
     });
+    options.events?.operationEnded(operation.kind, how);
     options.logger.info({ end: how, failure: operation.failure?.message }, 'operation ended');
+  }
+
+  private teller(step: Step, ageSeconds: number): (result: 'Success' | 'Error') => void {
+    const { kind, phase } = this.operation;
+    const since = Date.now() - ageSeconds * 1000;
+    return (result) => this.options.events?.stepEnded(kind, step.name, phase, result, (Date.now() - since) / 1000);
   }
 
   private context(step: Step, deadline: Date): EngineStepContext {

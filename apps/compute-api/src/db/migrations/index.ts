@@ -1,4 +1,5 @@
 import type { Migrations } from '@virga/db';
 import { first } from './20261120_0001_first';
+import { leases } from './20261120_0002_leases';
 
-export const computeMigrations: Migrations = { '20261120_0001_first': first };
+export const computeMigrations: Migrations = { '20261120_0001_first': first, '20261120_0002_leases': leases };
