@@ -12,13 +12,14 @@ async function runningDomains(host: HostPlan): Promise<string[]> {
 }
 
 /**
- * Shuts a host's guests down: each is asked first (ACPI), and switched off when it has not listened in time. Needs the
+ * Shuts a host's guests down: each is asked first (ACPI; not if `patienceMs` is 0), and switched off when it has not
+ * listened in time. Needs the
  * host's libvirtd. Returns how many were asked and how many were switched off.
  */
 export async function shutDownGuests(host: HostPlan, patienceMs: number): Promise<{ asked: number; forced: number }> {
   if (utsInode(host) === undefined) return { asked: 0, forced: 0 };
   const domains = await runningDomains(host);
-  await Promise.all(domains.map((domain) => virsh(host, 'shutdown', domain)));
+  if (patienceMs > 0) await Promise.all(domains.map((domain) => virsh(host, 'shutdown', domain)));
   const deadline = Date.now() + patienceMs;
   let left = domains;
   while (left.length > 0 && Date.now() < deadline) {

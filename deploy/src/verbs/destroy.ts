@@ -17,7 +17,8 @@ export async function destroy(launch: Launch, options: Options): Promise<number>
     prompt.close();
     if (answer.trim() !== 'yes') return 1;
   }
-  const code = await stopCloud(site, launch.startedAt);
+  // Guests whose disks are about to go need no time to put them in order.
+  const code = await stopCloud(site, launch.startedAt, 0);
   if (code !== 0) throw new Error('something of the cloud still runs (see above), so its data stays; end that and try again.');
   const clouds = join(homedir(), '.config/openstack/clouds.yaml');
   if (isOurs(clouds, site)) rmSync(clouds);

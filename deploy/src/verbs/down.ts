@@ -22,11 +22,11 @@ export async function down(launch: Launch, _options: Options): Promise<number> {
   return stopCloud(loadSite(launch), launch.startedAt);
 }
 
-export async function stopCloud(site: Site, startedAt: number): Promise<number> {
+export async function stopCloud(site: Site, startedAt: number, guestPatienceMs = GUEST_PATIENCE_MS): Promise<number> {
   const progress = new Progress(startedAt);
   const parts = existsSync(site.etc) ? partsOf(site, new SecretStore(join(site.etc, 'secrets.json'))) : [];
   try {
-    await runGraph(stopTasks(site, parts), quiet(progress));
+    await runGraph(stopTasks(site, parts, guestPatienceMs), quiet(progress));
   } finally {
     progress.stop();
   }
@@ -43,7 +43,7 @@ const quiet = (progress: Progress): Progress => {
   return progress;
 };
 
-export function stopTasks(site: Site, parts: Part[]): Task[] {
+export function stopTasks(site: Site, parts: Part[], guestPatienceMs = GUEST_PATIENCE_MS): Task[] {
   const users = (name: string): string[] => parts.filter((part) => part.after.includes(name)).map((part) => part.name);
   const guestsTask = (host: string): string => `${host}-guests`;
   const stops = parts.map((part): Task => ({
@@ -62,7 +62,7 @@ export function stopTasks(site: Site, parts: Part[]): Task[] {
       // The agent first: it must not report guests as ended that are to run again after the next up.
       after: [`${host.name}-agent`],
       work: async () => {
-        const { asked, forced } = await shutDownGuests(host, GUEST_PATIENCE_MS).catch(() => ({ asked: 0, forced: 0 }));
+        const { asked, forced } = await shutDownGuests(host, guestPatienceMs).catch(() => ({ asked: 0, forced: 0 }));
         return asked === 0 ? 'did not run' : `${asked} shut down${forced > 0 ? `, ${forced} of them by force` : ''}`;
       },
     },
