@@ -31,6 +31,8 @@ if (wanted.length === 0 || wanted.includes('bench')) {
   }
 }
 
+if (wanted.length === 0 || wanted.includes('e2e')) entryPoints['e2e/chaos'] = join(root, 'e2e/chaos/main.ts');
+
 await build({
   entryPoints,
   outdir: join(root, 'dist'),

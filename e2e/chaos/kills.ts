@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Part } from '../../deploy/src/parts/part';
+import { allPids, commandOf, isAlive, pidsInUtsNamespace, signal } from '../../deploy/src/process/processes';
+import { partState } from '../../deploy/src/process/supervision';
+import type { Site } from '../../deploy/src/site';
+import { utsInode } from '../../deploy/src/stages/host-namespace';
+import type { Random } from './random';
+
+/** How likely a part is chosen; those of hosts by the end of their name. What is not named is left alone. */
+const WEIGHTS: Record<string, number> = {
+  conductor: 8, 'compute-api': 4, network: 5, scheduler: 4, image: 2, identity: 2, rabbitmq: 4, mariadb: 4, 'ovn-nb': 2, 'ovn-sb': 1, 'ovn-northd': 1,
+  agent: 5, libvirtd: 4, 'ovn-controller': 2, vswitchd: 2, ovsdb: 1,
+};
+const BACK_MS = 120_000;
+
+export interface Kill { part: string; at: number; backAfterMs: number | undefined }
+
+const weightOf = ({ name, host }: Part): number => WEIGHTS[host ? name.slice(host.length + 1) : name] ?? 0;
+
+/** Ends parts as a power cut or the kernel does, one or two at a time, and waits until their supervisors have them back. */
+export class Killer {
+  readonly kills: Kill[] = [];
+  /** When the last part that was killed was healthy again. */
+  lastBackAt = 0;
+  private readonly targets: readonly (readonly [Part, number])[];
+
+  constructor(private readonly site: Site, parts: readonly Part[], private readonly random: Random, private readonly say: (text: string) => void) {
+    this.targets = parts.flatMap((part) => (weightOf(part) > 0 ? [[part, weightOf(part)] as const] : []));
+  }
+
+  async round(): Promise<void> {
+    const chosen = new Set([this.random.pick(this.targets)]);
+    while (this.random.chance(0.35) && chosen.size < 3) chosen.add(this.random.pick(this.targets));
+    await Promise.all([...chosen].map((part) => this.kill(part)));
+  }
+
+  private async kill(part: Part): Promise<void> {
+    const before = partState(this.site, part.name).process;
+    if (!before) return;
+    const kill: Kill = { part: part.name, at: Date.now(), backAfterMs: undefined };
+    this.kills.push(kill);
+    signal(before.pid, 'SIGKILL');
+    const end = Date.now() + BACK_MS;
+    while (Date.now() < end) {
+      await sleep(200);
+      if (isAlive(before)) continue;
+      const now = partState(this.site, part.name).process;
+      if (now && now.pid !== before.pid && (await part.health()) === undefined) {
+        this.lastBackAt = Date.now();
+        kill.backAfterMs = this.lastBackAt - kill.at;
+        return;
+      }
+    }
+    this.say(`${part.name} is not back after ${BACK_MS / 1000} s: ${await part.health()}`);
+  }
+}
+
+/** Instances with more than one machine at this moment, by the processes of the emulators. */
+export function doubledGuests(site: Site): string[] {
+  const places = new Map<string, number>();
+  for (const pid of allPids()) {
+    const command = commandOf(pid);
+    if (!command.includes('qemu-system')) continue;
+    const uuid = / -uuid ([0-9a-f-]{36})/.exec(command)?.[1];
+    if (uuid && site.hosts.some((host) => command.includes(host.directory) || command.includes('/instances/'))) places.set(uuid, (places.get(uuid) ?? 0) + 1);
+  }
+  return [...places].filter(([, count]) => count > 1).map(([uuid]) => uuid);
+}
+
+/** Processes of emulators on the hosts of this cloud. */
+export function guestProcesses(site: Site): number[] {
+  return site.hosts.flatMap((host) => {
+    const inode = utsInode(host);
+    return inode === undefined ? [] : pidsInUtsNamespace(inode).filter((pid) => commandOf(pid).includes('qemu-system'));
+  });
+}
