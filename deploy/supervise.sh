@@ -32,7 +32,8 @@ while [[ -z $stopping ]]; do
   rm -f "$directory/pid"
   [[ -n $stopping ]] && break
   restarts=$((restarts + 1)); echo "$restarts" >"$directory/restarts"
-  ((SECONDS - began > 60)) && pause=1
+  # Whatever ran this long does not fail at its start.
+  ((SECONDS - began > 15)) && pause=1
   note "${directory##*/} ended with status $status; starting it again in $pause s"
   child=''
   sleep "$pause" & wait $!
