@@ -82,14 +82,12 @@ export interface NewFlavor {
   description: string | null;
 }
 
-export async function createFlavor(db: Executor<ComputeDb>, flavor: NewFlavor, projectId: string | undefined): Promise<string> {
+/** One that is not public is at first for administrators alone: access is given by another request. */
+export async function createFlavor(db: Executor<ComputeDb>, flavor: NewFlavor): Promise<string> {
   const flavorid = flavor.flavorid ?? newUuid();
   return inTransaction(db, async (trx) => {
     try {
-      const { insertId } = await trx.insertInto('flavors').values({ ...flavor, flavorid, is_public: flavor.is_public ? 1 : 0 }).executeTakeFirst();
-      if (!flavor.is_public && projectId !== undefined) {
-        await trx.insertInto('flavor_projects').values({ flavor_id: Number(insertId), project_id: projectId }).execute();
-      }
+      await trx.insertInto('flavors').values({ ...flavor, flavorid, is_public: flavor.is_public ? 1 : 0 }).execute();
       return flavorid;
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;

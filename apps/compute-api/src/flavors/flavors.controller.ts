@@ -65,7 +65,7 @@ export class FlavorsController {
       rxtx_factor: rxtx,
       is_public: isPublic,
       description: (flavor as { description?: string | null }).description ?? null,
-    }, caller.project?.id);
+    });
     return { flavor: flavorDetail(await getFlavor(this.db, flavorid, caller), version.minor, request) };
   }
 

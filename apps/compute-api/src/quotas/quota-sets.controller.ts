@@ -6,7 +6,7 @@ import { under } from '../microversions';
 import { readBoolean } from '../booleans';
 import { DB, ENFORCER, type Db } from '../tokens';
 import { DEFAULT_CLASS, readLimits } from './quota-limits';
-import { resourcesAt, UpdateQuotaSet, type UpdateQuotaSetBody } from './quota.schema';
+import { classResourcesAt, resourcesAt, UpdateQuotaSet, type UpdateQuotaSetBody } from './quota.schema';
 
 const isOurs = (name: string): name is QuotaResource => Object.hasOwn(DEFAULT_QUOTAS, name);
 const limitOf = (limits: QuotaLimits, name: string): number => (isOurs(name) ? limits[name] : -1);
@@ -93,6 +93,6 @@ export class QuotaClassSetsController {
   @Authorize('os_compute_api:os-quota-class-sets:show')
   async show(@Param('class') name: string, @Version() { minor }: Microversion) {
     const limits = name === DEFAULT_CLASS ? await readLimits(this.db, DEFAULT_CLASS) : { ...DEFAULT_QUOTAS };
-    return { quota_class_set: { id: name, ...Object.fromEntries(resourcesAt(minor).map((resource) => [resource, limitOf(limits, resource)])) } };
+    return { quota_class_set: { id: name, ...Object.fromEntries(classResourcesAt(minor).map((resource) => [resource, limitOf(limits, resource)])) } };
   }
 }

@@ -11,6 +11,9 @@ const resources = Object.keys(DEFAULT_QUOTAS) as QuotaResource[];
 export const resourcesAt = (minor: number): string[] =>
   [...resources.filter((name) => minor < 57 || !INJECTED.includes(name)), ...(minor < 36 ? FOREIGN.filter((name) => name !== 'networks') : [])].sort();
 
+/** The same of a quota class, which kept the foreign names until 2.49 and had no server groups before. */
+export const classResourcesAt = (minor: number): string[] => (minor >= 50 ? resourcesAt(minor) : resourcesAt(1).filter((name) => !name.startsWith('server_group')));
+
 const strict = { additionalProperties: false };
 const Limit = Type.Optional(Type.Union([Type.Integer({ minimum: -1, maximum: 0x7fffffff }), Type.String({ pattern: '^-?[0-9]+$', maxLength: 11 })]));
 const body = (names: readonly string[]) => {

@@ -39,7 +39,7 @@ describe('actions on servers', () => {
     const { request_id: requestId } = history.body.instanceActions.at(-1);
     const shown = (await lab.asAdmin('GET', `/v2.1/servers/${id}/os-instance-actions/${requestId}`)).body.instanceAction;
     expect(shown.events.map(({ event, result, host }: Record<string, string>) => `${event} ${result} ${host}`)).toEqual([
-      'compute_build_on_host Success host1', 'compute_bind_ports Success host1', 'compute_claim_host Success host1', 'compute_allocate_ports Success null',
+      'compute_build_on_host Success host1', 'compute_bind_ports Success host1', 'compute_claim_host Success host1', 'compute_allocate_ports Success ',
     ]);
   });
 
@@ -72,6 +72,7 @@ describe('actions on servers', () => {
     expect(await lab.call('DELETE', `/v2.1/servers/${id}`)).toMatchObject(locked);
     expect(await lab.call('POST', `/v2.1/servers/${id}/metadata`, { metadata: { a: 'b' } })).toMatchObject(locked);
     expect((await act(id, { unlock: null })).status).toBe(202);
+    expect((await act(id, { lock: {} })).status).toBe(202);
     expect((await act(id, { lock: null }, { token: lab.admin })).status).toBe(202);
     expect(await act(id, { unlock: null })).toMatchObject({ status: 403 });
     expect((await act(id, { unlock: null }, { token: lab.admin })).status).toBe(202);

@@ -98,7 +98,7 @@ describe('the API', () => {
       expect((await lab.call('GET', '/v2.1/flavors')).body.flavors.map(({ id }: { id: string }) => id)).not.toContain('private');
       const added = await lab.asAdmin('POST', '/v2.1/flavors/private/action', { addTenantAccess: { tenant: lab.projectId } });
       expect(added).toMatchObject({ status: 200 });
-      expect(added.body.flavor_access).toContainEqual({ flavor_id: 'private', tenant_id: lab.projectId });
+      expect(added.body.flavor_access).toEqual([{ flavor_id: 'private', tenant_id: lab.projectId }]);
       expect((await lab.asAdmin('POST', '/v2.1/flavors/private/action', { addTenantAccess: { tenant: lab.projectId } })).status).toBe(409);
       expect((await lab.call('GET', '/v2.1/flavors/private')).status).toBe(200);
       expect((await lab.asAdmin('POST', '/v2.1/flavors/private/action', { removeTenantAccess: { tenant: lab.projectId } })).status).toBe(200);
@@ -190,6 +190,10 @@ describe('the API', () => {
       expect((await lab.asAdmin('PUT', path, { quota_set: { nosuch: 1 } })).status).toBe(400);
       expect((await lab.call('PUT', path, { quota_set: { cores: 500 } })).status).toBe(403);
       expect((await lab.call('GET', '/v2.1/os-quota-sets/other')).status).toBe(403);
+      expect(Object.keys((await lab.asAdmin('GET', '/v2.1/os-quota-class-sets/default', undefined, { version: '2.49' })).body.quota_class_set)).toEqual([
+        'id', 'cores', 'fixed_ips', 'floating_ips', 'injected_file_content_bytes', 'injected_file_path_bytes', 'injected_files', 'instances', 'key_pairs', 'metadata_items', 'ram',
+        'security_group_rules', 'security_groups',
+      ]);
       const limits = (await lab.call('GET', '/v2.1/limits')).body.limits;
       expect(limits.rate).toEqual([]);
       expect(limits.absolute).toEqual({

@@ -7,7 +7,7 @@ import { lockServer } from '../change-guard';
 import type { ActionHandler } from './action';
 
 const Any = Type.Unknown();
-const Reason = Type.Union([Type.Null(), Type.Object({ locked_reason: Type.String({ minLength: 1, maxLength: 255 }) }, { additionalProperties: false })]);
+const Reason = Type.Union([Type.Null(), Type.Object({ locked_reason: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })) }, { additionalProperties: false })]);
 
 /** A locked server refuses changes by anyone but administrators, until it is unlocked. */
 export const lockActions: Record<string, ActionHandler> = {

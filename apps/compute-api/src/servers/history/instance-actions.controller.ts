@@ -58,7 +58,7 @@ export class InstanceActionsController {
       finish_time: microTimeOrNull(step.finished_at),
       result: step.result,
       ...(mayTrace && { traceback: null }),
-      ...(minor >= 62 && { ...(mayTrace && { host: step.host }), hostId: obfuscatedHostId(step.host, projectId) }),
+      ...(minor >= 62 && { ...(mayTrace && { host: step.host ?? '' }), hostId: obfuscatedHostId(step.host, projectId) }),
       ...(minor >= 84 && mayDetails && { details: step.details }),
     });
     return { instanceAction: { ...actionView(action, minor), events: steps.map(event) } };
