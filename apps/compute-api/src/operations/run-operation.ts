@@ -1,5 +1,5 @@
 import { backoffMs, CloudError, errorMessage, type Logger } from '@virga/core';
-import { isConnectionLost, isLockConflict, type Kysely, type Updateable } from '@virga/db';
+import { isConnectionLost, isLockConflict, sql, type Kysely, type Updateable } from '@virga/db';
 import type { ComputeDb, OperationsTable } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import type { EngineEvents } from './conductor-engine';
@@ -39,7 +39,12 @@ function isPassing(error: unknown, tries: number): boolean {
  * database after every step, so that any conductor can go on from there.
  */
 export class OperationRun {
-  constructor(private readonly workflow: Workflow, private readonly operation: Operation, private readonly options: RunOptions) {}
+  /** True while the last that the database said of the operation, in this run, was that nobody wants it cancelled. */
+  private sureOfWish: boolean;
+
+  constructor(private readonly workflow: Workflow, private readonly operation: Operation, private readonly options: RunOptions) {
+    this.sureOfWish = !operation.cancelRequested;
+  }
 
   async run(): Promise<void> {
     try {
@@ -59,7 +64,8 @@ export class OperationRun {
   private async turn(): Promise<boolean> {
     const { operation, workflow } = this;
     if (!this.options.owned()) throw new OwnershipLost();
-    if (await this.isCancelled()) throw new Superseded();
+    if (!this.sureOfWish && await this.isCancelled()) throw new Superseded();
+    this.sureOfWish = false;
     if (operation.phase === 'undo') {
       if (operation.step >= Math.max(operation.undoFloor, 0)) return this.undoStep(workflow.steps[operation.step]!);
       return this.afterUndo();
@@ -82,9 +88,8 @@ export class OperationRun {
     try {
       const result = await step.do(this.context(step, deadline));
       Object.assign(this.operation.data, result ?? {});
-      await traceEnd(db, this.operation, step.name, 'Success');
+      await this.advance(step);
       tell('Success');
-      await this.save({ step: this.operation.step + 1 });
       return true;
     } catch (error) {
       if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
@@ -96,6 +101,20 @@ export class OperationRun {
       await this.beginUndo(failure);
       return true;
     }
+  }
+
+  /** Writes down in one statement that the step is done and what comes next, unless somebody wants the operation cancelled. */
+  private async advance(step: Step): Promise<void> {
+    const { operation, options } = this;
+    const next = operation.step + 1;
+    const { numAffectedRows } = await sql`UPDATE operations AS o LEFT JOIN operation_steps AS s
+        ON s.operation_id = o.id AND s.phase = ${operation.phase} AND s.step = ${step.name} AND s.attempt = ${operation.attempt}
+      SET o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
+        s.finished_at = NOW(3), s.result = 'Success', s.details = NULL, s.host = COALESCE(${(operation.data.hostname as string | undefined) ?? null}, s.host)
+      WHERE o.id = ${operation.id} AND o.owner = ${options.owner} AND o.claim_epoch = ${operation.claimEpoch} AND o.state = 'running' AND o.cancel_requested = 0`.execute(options.db);
+    if (numAffectedRows === 0n) throw await this.isCancelled() ? new Superseded() : new OwnershipLost();
+    Object.assign(operation, { step: next, tries: 0 });
+    this.sureOfWish = true;
   }
 
   private async beginUndo(failure: OperationFailure): Promise<void> {

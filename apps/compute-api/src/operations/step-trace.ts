@@ -9,15 +9,15 @@ import type { Operation } from './operation';
  */
 export async function traceStart(
   db: Kysely<ComputeDb>, operation: Operation, step: string, timeoutMs: number,
-): Promise<{ deadline: Date; late: boolean; firstRun: boolean; ageSeconds: number }> {
-  const { numInsertedOrUpdatedRows } = await db.insertInto('operation_steps').ignore().values({
-    operation_id: operation.id, phase: operation.phase, step, attempt: operation.attempt, host: (operation.data.hostname as string | undefined) ?? null,
-    started_at: dbNow, deadline: dbNowPlus(timeoutMs), finished_at: null, result: null, details: null,
-  }).executeTakeFirst();
-  const row = await db.selectFrom('operation_steps').select(['deadline', (eb) => eb('deadline', '<=', dbNow).as('late'), sql<string>`TIMESTAMPDIFF(MICROSECOND, started_at, NOW(3))`.as('age')])
-    .where('operation_id', '=', operation.id).where('phase', '=', operation.phase).where('step', '=', step).where('attempt', '=', operation.attempt)
-    .executeTakeFirstOrThrow();
-  return { deadline: row.deadline, late: Boolean(row.late), firstRun: numInsertedOrUpdatedRows === 1n, ageSeconds: Number(row.age) / 1e6 };
+): Promise<{ deadline: Date; late: boolean; ageSeconds: number }> {
+  // The update changes nothing: it makes the row that is there already come back, too.
+  const { rows } = await sql<{ deadline: Date; late: number; age: string }>`
+    INSERT INTO operation_steps SET operation_id = ${operation.id}, phase = ${operation.phase}, step = ${step}, attempt = ${operation.attempt},
+      host = ${(operation.data.hostname as string | undefined) ?? null}, started_at = NOW(3), deadline = ${dbNowPlus(timeoutMs)}
+    ON DUPLICATE KEY UPDATE attempt = VALUES(attempt)
+    RETURNING deadline, deadline <= NOW(3) AS late, TIMESTAMPDIFF(MICROSECOND, started_at, NOW(3)) AS age`.execute(db);
+  const [row] = rows;
+  return { deadline: row!.deadline, late: Boolean(row!.late), ageSeconds: Number(row!.age) / 1e6 };
 }
 
 export async function traceEnd(
