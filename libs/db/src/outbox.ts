@@ -32,6 +32,8 @@ export async function addToOutbox<S extends WithOutbox>(
   return id;
 }
 
+const BATCH = 50;
+
 export interface OutboxMessage { id: string; topic: string; target: string | null; payload: unknown }
 
 /**
@@ -70,13 +72,13 @@ export class OutboxRelay<S extends WithOutbox> {
   private async loop(): Promise<void> {
     while (!this.stopping) {
       this.woken = false;
-      let sent = 0;
+      let more = false;
       try {
-        sent = await this.relayBatch();
+        more = await this.relayBatch();
       } catch (error) {
         this.logger.warn({ err: error }, 'outbox relay failed; trying again');
       }
-      if (sent === 0 && !this.woken && !this.stopping) await this.pause();
+      if (!more && !this.woken && !this.stopping) await this.pause();
     }
   }
 
@@ -86,17 +88,18 @@ export class OutboxRelay<S extends WithOutbox> {
     return systemClock.sleep(this.pollMs, abort.signal).catch(() => undefined).finally(() => { this.wakeUp = undefined; });
   }
 
-  private async relayBatch(): Promise<number> {
+  /** True when there may be more to send at once. */
+  private async relayBatch(): Promise<boolean> {
     const db = this.db as unknown as Kysely<WithOutbox>;
     return db.transaction().execute(async (trx) => {
-      const rows = await trx.selectFrom('outbox').selectAll().orderBy('created_at').limit(50)
+      const rows = await trx.selectFrom('outbox').selectAll().orderBy('created_at').limit(BATCH)
         .modifyEnd(sql`for update skip locked`).execute();
       const sent = await Promise.allSettled(rows.map((row) => this.publish({ ...row, payload: JSON.parse(row.payload) as unknown })));
       const done = rows.filter((_, index) => sent[index]!.status === 'fulfilled').map((row) => row.id);
       if (done.length > 0) await trx.deleteFrom('outbox').where('id', 'in', done).execute();
       const failed = sent.find((result) => result.status === 'rejected');
       if (failed) this.logger.warn({ err: (failed as PromiseRejectedResult).reason as unknown, kept: rows.length - done.length }, 'broker did not take messages; kept');
-      return done.length;
+      return rows.length === BATCH && done.length > 0;
     });
   }
 }
