@@ -74,7 +74,7 @@ export async function createNetworkApp(options: NetworkAppOptions): Promise<Netw
     writer.wake();
     bus.publish(SYNC_TOPIC, {}).catch((error: unknown) => logger.debug({ err: error }, 'other writers not woken'));
   });
-  writer.onApplied(() => waiter.applied());
+  writer.onApplied((ids) => waiter.applied(ids));
   const policy = new PolicyEnforcer(policies, FAULT_STYLES.network);
   const verbs = new CollectionVerbs(db, policy, () => waiter.changed());
   const collections: Collections = {

@@ -44,7 +44,7 @@ export class OvnWriter {
   private askAt = 0;
   private readonly failedUntil = new Map<string, number>();
   private readonly statusChanges = new Set<string>();
-  private readonly appliedListeners = new Set<() => void>();
+  private readonly appliedListeners = new Set<(ids: readonly string[]) => void>();
 
   constructor(
     private readonly db: Kysely<NetworkSchema>,
@@ -87,8 +87,8 @@ export class OvnWriter {
     this.wake();
   }
 
-  /** Calls back after each batch that was written by this process. Returns how to stop it. */
-  onApplied(listener: () => void): () => void {
+  /** Calls back after each batch that was written by this process, with the resources' ids. Returns how to stop it. */
+  onApplied(listener: (ids: readonly string[]) => void): () => void {
     this.appliedListeners.add(listener);
     return () => void this.appliedListeners.delete(listener);
   }
@@ -145,18 +145,21 @@ export class OvnWriter {
     const now = Date.now();
     const due = rows.filter((row) => (this.failedUntil.get(`${row.kind}/${row.resource_id}`) ?? 0) <= now);
     const done: number[] = [];
+    const written: string[] = [];
     // Kinds in the order of their references; within a kind a resource is written once, however often it changed.
     for (const kind of OVN_KINDS) {
       const changes = groupBy(due.filter((row) => row.kind === kind), (row) => row.resource_id);
       if (changes.size === 0) continue;
       const rendered = new Map((await this.renderers[kind](this.db, [...changes.keys()])).map((resource) => [resource.id, resource]));
       for (const [id, queued] of changes) {
-        if (await this.apply(rendered.get(id) ?? { kind, id, revision: 0, rows: [] })) done.push(...queued.map(({ seq }) => seq));
+        if (!(await this.apply(rendered.get(id) ?? { kind, id, revision: 0, rows: [] }))) continue;
+        done.push(...queued.map(({ seq }) => seq));
+        written.push(id);
       }
     }
     if (done.length === 0) return false;
     await this.db.deleteFrom('ovn_sync').where('seq', 'in', done).execute();
-    for (const listener of this.appliedListeners) listener();
+    for (const listener of this.appliedListeners) listener(written);
     return rows.length === BATCH;
   }
 

@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 100;
 
 /** Tells the writer that there is work, and waits for it to be done. */
 export class SyncWaiter {
-  private readonly waiting = new Set<() => void>();
+  private readonly waiting = new Map<() => void, ReadonlySet<string>>();
 
   constructor(private readonly db: Kysely<NetworkSchema>, private readonly wakeWriter: () => void) {}
 
@@ -17,9 +17,9 @@ export class SyncWaiter {
     this.wakeWriter();
   }
 
-  /** The writer of this process has written a batch. */
-  applied(): void {
-    for (const wake of this.waiting) wake();
+  /** The writer of this process has written these resources: who waits for any of them looks again. */
+  applied(ids: readonly string[]): void {
+    for (const [wake, wanted] of this.waiting) if (ids.some((id) => wanted.has(id))) wake();
   }
 
   /** True as soon as no change of these resources waits to be written; false after `timeoutMs`. */
@@ -27,15 +27,15 @@ export class SyncWaiter {
     const deadline = Date.now() + timeoutMs;
     while (await pendingSync(this.db, ids) > 0) {
       if (Date.now() >= deadline) return false;
-      await this.pause();
+      await this.pause(new Set(ids));
     }
     return true;
   }
 
-  private async pause(): Promise<void> {
+  private async pause(ids: ReadonlySet<string>): Promise<void> {
     const abort = new AbortController();
     const wake = () => abort.abort(new Error('woken'));
-    this.waiting.add(wake);
+    this.waiting.set(wake, ids);
     await systemClock.sleep(LOOK_EVERY_MS, abort.signal).catch(() => undefined);
     this.waiting.delete(wake);
   }
