@@ -60,9 +60,9 @@ check_ports() {
   done <"$root/deploy/ports.txt"
 }
 
-# Routes of other interfaces that overlap the /24 of an address which this cloud wants.
+# Routes of other interfaces that overlap the /24 of an address which this cloud wants; the routes in the form of /proc/net/route.
 check_subnet() {
-  local bridge=$1 address=$2 what=$3 iface dest mask wanted d m
+  local bridge=$1 address=$2 what=$3 routes=${4:-/proc/net/route} iface dest mask wanted d m
   local IFS=.; set -- $address; wanted=$((($1 << 24) | ($2 << 16) | ($3 << 8))); unset IFS
   while read -r iface dest _ _ _ _ _ mask _; do
     [[ $iface == Iface || $iface == "$bridge" ]] && continue
@@ -72,7 +72,7 @@ check_subnet() {
       obstacle "the $what network (around $address) overlaps a route of interface $iface; choose another with --$what-cidr."
       return
     fi
-  done </proc/net/route
+  done <"$routes"
 }
 
 check_names() {
