@@ -124,6 +124,15 @@ describe('the external side', () => {
     await until('the new property to show', async () => (await ssh(floating, 'wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json')).stdout.includes('"colour"'), 60_000, 3000);
   });
 
+  it('keeps guests away from the network between services and hosts', async () => {
+    const { managementCidr, portOffset } = JSON.parse(readFileSync(join(cloud.state, 'site.json'), 'utf8')) as { managementCidr: string; portOffset: number };
+    const controller = managementCidr.replace(/0\/24$/, '1');
+    const ports = readFileSync('deploy/ports.txt', 'utf8').split('\n').filter((line) => /^\w/.test(line)).map((line) => Number(/\d+/.exec(line)![0]) + portOffset);
+    expect(ports.length).toBeGreaterThan(5);
+    const { stdout } = await ssh(floating, `for port in ${ports.join(' ')}; do nc -w 1 ${controller} $port </dev/null >/dev/null 2>&1 && echo open $port; done; echo tried`);
+    expect(stdout.trim()).toBe('tried');
+  });
+
   it('closes again when the address is taken away', async () => {
     await cloud.openstack('server', 'remove', 'floating', 'ip', 's1', floating);
     await until('ssh to be refused', async () => (await ssh(floating, 'true')).code !== 0, 60_000);
