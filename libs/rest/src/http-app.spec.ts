@@ -21,6 +21,8 @@ class ThingsController {
   versions() { return { versions: [] }; }
   @Get('v2.1/broken') @Authorize('things:list')
   broken() { throw new Error('secret inside'); }
+  @Get('v2.1/unparsable') @Authorize('things:list')
+  unparsable() { return JSON.parse('{') as object; }
 }
 @Module({ controllers: [ThingsController] })
 class ThingsModule {}
@@ -97,6 +99,8 @@ describe('the HTTP edge', () => {
   it('keeps internals inside', async () => {
     const answer = await inject('GET', '/v2.1/broken', { 'x-auth-token': 'admin' });
     expect(answer.statusCode).toBe(500);
+    // What a handler cannot parse is its own fault and not the client's.
+    expect((await inject('GET', '/v2.1/unparsable', { 'x-auth-token': 'admin' })).statusCode).toBe(500);
     expect(answer.body).not.toContain('secret');
   });
 

@@ -56,7 +56,7 @@ function toCloudError(error: unknown, style: { malformedBody: string }): CloudEr
   if (http === 404) return new CloudError('routeNotFound', 'The resource could not be found.');
   if (http === 413) return new CloudError('tooLarge', 'Request is too large.');
   if (http === 415) return code?.startsWith('FST_') ? new CloudError('unsupportedMediaType', 'Unsupported Content-Type') : new CloudError('unsupportedMediaType', 'Unsupported Media Type');
-  if (http === 400 || error instanceof SyntaxError) return badRequest(style.malformedBody, { type: 'HTTPBadRequest' });
+  if (http === 400) return badRequest(style.malformedBody, { type: 'HTTPBadRequest' });
   return internalError('The server has either erred or is incapable of performing the requested operation.', { cause: error });
 }
 
