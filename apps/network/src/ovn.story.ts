@@ -188,6 +188,9 @@ describe('the contract', () => {
     for (const { portId } of bound.ports) expect(await ofPort(portId, 'options')).toBe('requested-chassis=host1');
     expect((await admin.get(`ports/${own.id}`)).body.port).toMatchObject({ 'binding:host_id': 'host1', 'binding:vif_type': 'ovs', device_id: instanceId, device_owner: 'compute:nova' });
     expect(await harness.client.instanceSecurityGroups({ instanceIds: [instanceId, newUuid()] })).toEqual({ groups: { [instanceId]: ['default'] } });
+    const { groups: [described] } = await harness.client.describeSecurityGroups({ instanceId });
+    expect(described).toMatchObject({ name: 'default', rules: expect.arrayContaining([expect.objectContaining({ direction: 'ingress', ethertype: 'IPv4', protocol: null, remoteGroup: expect.objectContaining({ name: 'default' }) })]) });
+    expect(await harness.client.describeSecurityGroups({ instanceId: newUuid() })).toEqual({ groups: [] });
 
     // Nobody else says whose card it is: neither by taking it away, nor by claiming to be the instance.
     expect((await user.put(`ports/${own.id}`, { port: { device_id: '' } })).status).toBe(409);

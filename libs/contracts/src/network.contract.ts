@@ -40,6 +40,28 @@ export const RequestedNetwork = Type.Object({
 });
 export type RequestedNetwork = Static<typeof RequestedNetwork>;
 
+const Nullable = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>(type: T) => Type.Union([type, Type.Null()]);
+/** A security group with its rules. */
+export const SecurityGroupFacts = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  description: Type.String(),
+  projectId: Type.String(),
+  rules: Type.Array(Type.Object({
+    id: Type.String(),
+    /** ingress or egress. */
+    direction: Type.String(),
+    /** IPv4 or IPv6. */
+    ethertype: Type.String(),
+    protocol: Nullable(Type.String()),
+    portMin: Nullable(Type.Integer()),
+    portMax: Nullable(Type.Integer()),
+    remoteIpPrefix: Nullable(Type.String()),
+    remoteGroup: Type.Union([Type.Object({ name: Type.String(), projectId: Type.String() }), Type.Null()]),
+  })),
+});
+export type SecurityGroupFacts = Static<typeof SecurityGroupFacts>;
+
 const Ports = Type.Object({ ports: Type.Array(InstancePort) });
 const Instance = Type.Object({ instanceId: Type.String() });
 
@@ -93,4 +115,6 @@ export const networkContract = defineContract('network', {
     Type.Object({ instanceIds: Type.Array(Type.String()) }),
     Type.Object({ groups: Type.Record(Type.String(), Type.Array(Type.String())) }),
   ),
+  /** The groups on one instance's ports, with their rules. */
+  describeSecurityGroups: call(Instance, Type.Object({ groups: Type.Array(SecurityGroupFacts) })),
 });

@@ -1,5 +1,5 @@
 import {
-  agentGatewayContract, hostAgentContract, imageContract, networkContract, placementContract,
+  agentGatewayContract, hostAgentContract, imageContract, networkAuditContract, networkContract, placementContract,
   type FilterResult, type HostCommand, type HostFacts, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
@@ -72,7 +72,9 @@ export interface FakeNetworkSpec { id: string; name: string; projectId?: string;
 /** Networks with a /24 each, ports in memory, neutron's refusals. */
 export class FakeNetwork {
   readonly networks = new Map<string, FakeNetworkSpec>();
-  readonly ports = new Map<string, InstancePort & { instanceId: string | null; projectId: string; hostId?: string }>();
+  readonly ports = new Map<string, InstancePort & { instanceId: string | null; projectId: string; hostId?: string; hostname?: string }>();
+  /** What the service would find when it compares OVN with its tables. */
+  readonly audit = { differing: [] as string[], stale: [] as string[], danglingFloatingIps: [] as string[], queued: 0, oldestQueuedSeconds: 0 };
   readonly securityGroups = new Map<string, string>([['default', newUuid()]]);
   private next = 10;
 
@@ -131,6 +133,13 @@ export class FakeNetwork {
   }
 
   async serve(bus: Bus): Promise<void> {
+    await bus.serve(networkAuditContract, {
+      computePorts: async () => ({
+        ports: [...this.ports.values()].flatMap(({ portId, instanceId, hostname = '', status, ownedByInstance }) => (instanceId === null ? [] : [{ portId, instanceId, hostname, status, ownedByInstance }])),
+      }),
+      audit: async () => this.audit,
+      reconcile: async () => { this.audit.differing.length = 0; this.audit.stale.length = 0; return {}; },
+    });
     const bound = (instanceId: string) => ({ ports: this.portsOf(instanceId).map((port) => strip(port)) });
     await bus.serve(networkContract, {
       resolveRequested: async ({ actor, requested, securityGroups, count }) => ({
@@ -151,8 +160,8 @@ export class FakeNetwork {
         }
         return bound(instanceId);
       },
-      bindPorts: async ({ instanceId, hostId }) => {
-        for (const port of this.ports.values()) if (port.instanceId === instanceId) port.hostId = hostId;
+      bindPorts: async ({ instanceId, hostId, hostname }) => {
+        for (const port of this.ports.values()) if (port.instanceId === instanceId) Object.assign(port, { hostId, hostname });
         return bound(instanceId);
       },
       releasePorts: async ({ instanceId }) => {
@@ -165,6 +174,16 @@ export class FakeNetwork {
       },
       releasePort: async ({ portId }) => { this.ports.delete(portId); return {}; },
       instancePorts: async ({ instanceId }) => bound(instanceId),
+      describeSecurityGroups: async ({ instanceId }) => ({
+        groups: this.portsOf(instanceId).length === 0 ? [] : [{
+          id: this.securityGroups.get('default')!, name: 'default', description: 'd', projectId: 'p',
+          rules: [
+            { id: 'r1', direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp', portMin: 80, portMax: 80, remoteIpPrefix: '0.0.0.0/0', remoteGroup: null },
+            { id: 'r2', direction: 'ingress', ethertype: 'IPv6', protocol: null, portMin: null, portMax: null, remoteIpPrefix: null, remoteGroup: { name: 'default', projectId: 'p' } },
+            { id: 'r3', direction: 'egress', ethertype: 'IPv4', protocol: null, portMin: null, portMax: null, remoteIpPrefix: null, remoteGroup: null },
+          ],
+        }],
+      }),
       instanceSecurityGroups: async ({ instanceIds }) => ({
         groups: Object.fromEntries(instanceIds.filter((id) => this.portsOf(id).length > 0).map((id) => [id, ['default']])),
       }),
@@ -248,7 +267,7 @@ export class FakeAgent {
           instanceId, powerState, directory: true, taps: [], busy: false,
           generation: Math.max(0, ...this.executed.filter((command) => command.instanceId === instanceId).map(({ generation }) => generation)),
         })),
-        metadataNetworks: [], baseImages: { inUse: [], idle: [] },
+        metadataNetworks: [], baseImages: { inUse: [], idle: [] }, loose: { taps: [], metadataNetworks: [], metadataProxies: 0 },
       }),
       cleanup: async ({ instanceId }) => {
         if (instanceId !== undefined) this.domains.delete(instanceId);

@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Param } from '@nestjs/common';
-import type { InstancePort } from '@virga/contracts';
+import type { InstancePort, SecurityGroupFacts } from '@virga/contracts';
 import { notFound, type RequestContext } from '@virga/core';
 import { Authorize, Caller, Version, type Microversion } from '@virga/rest';
 import { under } from '../microversions';
@@ -10,6 +10,25 @@ import { addressesOf } from './server.view';
 const attachment = ({ networkId, portId, macAddress, status, fixedIps }: InstancePort, at: number) => ({
   net_id: networkId, port_id: portId, mac_addr: macAddress, port_state: status,
   fixed_ips: fixedIps.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId, ip_address: ipAddress })), ...(at >= 70 && { tag: null }),
+});
+
+/** Ports of a protocol without bounds, as this old form of rules wants them told. */
+function portRange({ protocol, portMin, portMax }: SecurityGroupFacts['rules'][number]): [number | null, number | null] {
+  if (protocol === null || portMin !== null) return [portMin, portMax];
+  return protocol.startsWith('icmp') || protocol.startsWith('ipv6-icmp') ? [-1, -1] : [1, 65_535];
+}
+
+/** The form of security groups that compute had before there was a network service: only what is let in. */
+const securityGroup = ({ id, name, description, projectId, rules }: SecurityGroupFacts) => ({
+  id, description, name, tenant_id: projectId,
+  rules: rules.filter(({ direction }) => direction === 'ingress').map((rule) => {
+    const [from, to] = portRange(rule);
+    return {
+      id: rule.id, parent_group_id: id, ip_protocol: rule.protocol, from_port: from, to_port: to,
+      group: rule.remoteGroup === null ? {} : { name: rule.remoteGroup.name, tenant_id: rule.remoteGroup.projectId },
+      ip_range: rule.remoteGroup !== null ? {} : { cidr: rule.remoteIpPrefix ?? (rule.ethertype === 'IPv6' ? '::/0' : '0.0.0.0/0') },
+    };
+  }),
 });
 
 /** A server's addresses and ports, as the network service knows them. */
@@ -47,5 +66,13 @@ export class ServerNetworksController {
     const port = ports.find((candidate) => candidate.portId === portId);
     if (!port) throw notFound(`Instance ${id} does not have a port with id ${portId}`);
     return { interfaceAttachment: attachment(port, minor) };
+  }
+
+  @Get('os-security-groups')
+  @Authorize('os_compute_api:os-security-groups:list')
+  async securityGroups(@Param('id') id: string, @Caller() caller: RequestContext) {
+    await getInstance(this.db, caller, id);
+    const { groups } = await this.neighbours.network.describeSecurityGroups({ instanceId: id });
+    return { security_groups: groups.map(securityGroup) };
   }
 }

@@ -167,7 +167,7 @@ describe('servers over HTTP', () => {
   it('keeps projects apart', async () => {
     const id = await boot();
     const stranger = lab.identity.sign();
-    for (const [method, path] of [['GET', ''], ['DELETE', ''], ['GET', '/metadata'], ['GET', '/tags'], ['GET', '/ips'], ['GET', '/os-interface'], ['GET', '/os-instance-actions'], ['DELETE', '/metadata/a']] as const) {
+    for (const [method, path] of [['GET', ''], ['DELETE', ''], ['GET', '/metadata'], ['GET', '/tags'], ['GET', '/ips'], ['GET', '/os-interface'], ['GET', '/os-security-groups'], ['GET', '/os-instance-actions'], ['DELETE', '/metadata/a']] as const) {
       const answer = await lab.call(method, `/v2.1/servers/${id}${path}`, undefined, { token: stranger });
       expect([method, path, answer.status]).toEqual([method, path, 404]);
     }
@@ -237,6 +237,17 @@ describe('servers over HTTP', () => {
     const { interfaceAttachments: [port] } = (await lab.call('GET', `/v2.1/servers/${db1}/os-interface`)).body;
     expect(Object.keys(port)).toEqual(['net_id', 'port_id', 'mac_addr', 'port_state', 'fixed_ips', 'tag']);
     expect((await lab.call('GET', `/v2.1/servers/${db1}/os-interface/${port.port_id}`)).body.interfaceAttachment).toEqual(port);
+
+    const groupId = lab.network.securityGroups.get('default');
+    expect((await lab.call('GET', `/v2.1/servers/${db1}/os-security-groups`)).body).toEqual({
+      security_groups: [{
+        id: groupId, description: 'd', name: 'default', tenant_id: 'p',
+        rules: [
+          { id: 'r1', parent_group_id: groupId, ip_protocol: 'tcp', from_port: 80, to_port: 80, group: {}, ip_range: { cidr: '0.0.0.0/0' } },
+          { id: 'r2', parent_group_id: groupId, ip_protocol: null, from_port: null, to_port: null, group: { name: 'default', tenant_id: 'p' }, ip_range: {} },
+        ],
+      }],
+    });
 
     for (const id of ids) await drop(id);
     expect((await lab.asAdmin('GET', '/v2.1/servers/detail?all_tenants=1&deleted=True&name=db1')).body.servers[0]).toMatchObject({ id: db1, status: 'DELETED' });

@@ -8,6 +8,7 @@ import type { NetworkSchema } from '../db/tables';
 import type { SyncWaiter } from '../ovn/sync-waiter';
 import { contextOfActor } from './actor-context';
 import { allocatePorts, bindPorts, isInstanceConflict, releasePorts } from './allocate-ports';
+import { describeSecurityGroups } from './describe-security-groups';
 import { portsOfInstance } from './instance-ports';
 import { resolveGroups, resolveNetworks } from './resolve-requested';
 
@@ -53,6 +54,10 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
     },
 
     instancePorts: async ({ instanceId }) => ({ ports: await portsOfInstance(db, instanceId) }),
+
+    async describeSecurityGroups({ instanceId }) {
+      return { groups: await describeSecurityGroups(db, instanceId) };
+    },
 
     async instanceSecurityGroups({ instanceIds }) {
       if (instanceIds.length === 0) return { groups: {} };
