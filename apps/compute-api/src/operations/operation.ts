@@ -35,6 +35,8 @@ export interface Operation {
   claimEpoch: number;
   cancelRequested: boolean;
   tries: number;
+  /** The command on whose report the operation was parked last. */
+  waitingCommand: string | undefined;
   failure: OperationFailure | undefined;
 }
 
@@ -55,6 +57,7 @@ export function toOperation(row: Selectable<OperationsTable>): Operation {
     claimEpoch: row.claim_epoch,
     cancelRequested: row.cancel_requested !== 0,
     tries: row.tries,
+    waitingCommand: row.waiting_command ?? undefined,
     failure: row.error_json === null ? undefined : (JSON.parse(row.error_json) as OperationFailure),
   };
 }

@@ -65,7 +65,7 @@ export class EngineStepContext implements StepContext {
   async command<V extends HostVerb>(hostId: string, verb: V, args: HostVerbArgs<V>): Promise<unknown> {
     const { operation, options } = this;
     if (!options.owned()) throw new OwnershipLost();
-    const report = await inTransaction(this.db, async (trx) => {
+    const report = await this.awaitedReport(hostId, verb) ?? await inTransaction(this.db, async (trx) => {
       const known = await trx.selectFrom('commands').selectAll()
         .where('operation_id', '=', operation.id).where('phase', '=', operation.phase).where('step', '=', options.step)
         .where('attempt', '=', operation.attempt).where('host_id', '=', hostId).where('verb', '=', verb).forUpdate().executeTakeFirst();
@@ -105,6 +105,16 @@ export class EngineStepContext implements StepContext {
     }
     if (report.ok) return report.result;
     throw new CloudError('internal', report.error?.message ?? `The host could not carry out '${verb}'.`, { type: 'CommandFailed', retryable: false });
+  }
+
+  /** The report that the operation was parked for, when that is what the step asks for: it does not change any more. */
+  private async awaitedReport(hostId: string, verb: HostVerb): Promise<CommandReport | undefined> {
+    const { operation, options } = this;
+    if (operation.waitingCommand === undefined) return undefined;
+    const row = await this.db.selectFrom('commands').select('report_json').where('id', '=', operation.waitingCommand)
+      .where('operation_id', '=', operation.id).where('phase', '=', operation.phase).where('step', '=', options.step)
+      .where('attempt', '=', operation.attempt).where('host_id', '=', hostId).where('verb', '=', verb).executeTakeFirst();
+    return row?.report_json ? (JSON.parse(row.report_json) as CommandReport) : undefined;
   }
 
   async waitFor(ms: number): Promise<never> {
