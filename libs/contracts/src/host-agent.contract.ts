@@ -91,6 +91,8 @@ export const HostInventory = Type.Object({
   holdings: Type.Array(HostHolding),
   /** Networks whose metadata service runs here. */
   metadataNetworks: Type.Array(Type.String()),
+  /** What no instance here needs: cards that no instance has, metadata services of other networks, superfluous proxies of theirs. */
+  loose: Type.Object({ taps: Type.Array(Type.String()), metadataNetworks: Type.Array(Type.String()), metadataProxies: Type.Integer() }),
   /** Files of the image cache that an instance here is built on, and those that none needs. */
   baseImages: Type.Object({ inUse: Type.Array(Type.String()), idle: Type.Array(Type.String()) }),
 });
@@ -110,7 +112,7 @@ export const hostAgentContract = defineContract('host-agent', {
   /**
    * Takes away all that the host has of an instance that should not be here. `generation` is the one of the inventory by
    * which it was decided: when the host has seen a newer one since, or is at work on the instance, it refuses (conflict).
-   * Without an instance: metadata services that no instance here needs.
+   * Without an instance: what is loose.
    */
   cleanup: call(
     Type.Object({ instanceId: Type.Optional(Type.String()), generation: Type.Optional(Type.Integer()) }),

@@ -36,7 +36,7 @@ export class SimulatedWorkshop implements HostWorkshop {
   async tidy(): Promise<void> { /* there is nothing to tidy */ }
 
   async holdings(): Promise<WorkshopHoldings> {
-    return { taps: [], metadataNetworks: [], baseImages: { inUse: [], idle: [] } };
+    return { taps: [], metadataNetworks: [], baseImages: { inUse: [], idle: [] }, loose: { taps: [], metadataNetworks: [], metadataProxies: 0 } };
   }
 
   async consoleOutput(instanceId: string): Promise<Buffer> {

@@ -5,6 +5,8 @@ export interface WorkshopHoldings {
   taps: { name: string; instanceId: string }[];
   metadataNetworks: string[];
   baseImages: { inUse: string[]; idle: string[] };
+  /** What no instance here needs. */
+  loose: { taps: string[]; metadataNetworks: string[]; metadataProxies: number };
 }
 
 /** What a host makes around a machine: disks and files, network cards, serial output. Every verb bears a repeat. */

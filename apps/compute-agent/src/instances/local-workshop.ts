@@ -4,7 +4,7 @@ import type { OpenVSwitchClient } from '@virga/ovsdb';
 import { readConsoleLog } from '../consoles/console-log';
 import { cachedName, type ImageCache } from '../disks/image-cache';
 import type { MetadataNetworks } from '../metadata/metadata-networks';
-import { instanceTaps, plugTap, removeTap, waitUntilWired } from '../nics/taps';
+import { instanceTaps, plugTap, removeTap, tapLinks, tapName, waitUntilWired } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
 import { CONSOLE_LOG, prepareGuestParts } from './guest-parts';
 import type { HostWorkshop, WorkshopHoldings } from './host-workshop';
@@ -47,26 +47,51 @@ export class LocalWorkshop implements HostWorkshop {
   }
 
   async disconnect(instanceId: string): Promise<void> {
-    const { ovs } = this.options;
-    for (const tap of await instanceTaps(ovs)) if (tap.instanceId === instanceId) await removeTap(ovs, tap.name);
+    const { ovs, store } = this.options;
+    // A crash may have left a card that is not plugged yet, or no more: those the instance's own description tells.
+    const spec = await store.spec(instanceId).catch(() => undefined);
+    const plugged = (await instanceTaps(ovs)).filter((tap) => tap.instanceId === instanceId);
+    for (const name of new Set([...plugged.map((tap) => tap.name), ...(spec?.ports.map(({ portId }) => tapName(portId)) ?? [])])) await removeTap(ovs, name);
   }
 
-  /** Networks without a guest on this host need no metadata port here. */
+  /** Cards that a crash has left without an instance, and metadata ports of networks without a guest on this host. */
   async tidy(): Promise<void> {
-    const { store, metadataNetworks } = this.options;
-    const specs = await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)));
-    await metadataNetworks.keepOnly(new Set(specs.flatMap((spec) => spec?.ports.map(({ networkId }) => networkId) ?? [])));
+    const { ovs, metadataNetworks } = this.options;
+    // What was there before the instances were read belongs to one of them, or to none.
+    const links = await tapLinks();
+    const needs = await this.needs();
+    for (const name of links) {
+      if (!needs.taps.has(name)) await removeTap(ovs, name);
+    }
+    await metadataNetworks.keepOnly(needs.networks);
+  }
+
+  /** What the instances in the store use; their directories are made before anything else of theirs. */
+  private async needs(): Promise<{ taps: Set<string>; networks: Set<string>; images: Set<string> }> {
+    const { store } = this.options;
+    const specs = (await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)))).flatMap((spec) => spec ?? []);
+    const ports = specs.flatMap((spec) => spec.ports);
+    return {
+      taps: new Set(ports.map(({ portId }) => tapName(portId))),
+      networks: new Set(ports.map(({ networkId }) => networkId)),
+      images: new Set(specs.flatMap(({ image, kernelImage, ramdiskImage }) => [image, kernelImage, ramdiskImage]).flatMap((image) => (image && cachedName(image)) ?? [])),
+    };
   }
 
   async holdings(): Promise<WorkshopHoldings> {
-    const { store, images, ovs, metadataNetworks } = this.options;
-    const specs = await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)));
-    const needed = new Set(specs.flatMap((spec) => (spec ? [spec.image, spec.kernelImage, spec.ramdiskImage] : [])).flatMap((image) => (image ? [cachedName(image)] : [])));
-    const files = await images.list();
+    const { images, ovs, metadataNetworks } = this.options;
+    const [links, plugged, networks, files] = [await tapLinks(), await instanceTaps(ovs), await metadataNetworks.present(), await images.list()];
+    const needs = await this.needs();
+    const owned = new Set(plugged.map(({ name }) => name));
     return {
-      taps: (await instanceTaps(ovs)).map(({ name, instanceId }) => ({ name, instanceId })),
-      metadataNetworks: await metadataNetworks.present(),
-      baseImages: { inUse: files.filter((file) => needed.has(file)), idle: files.filter((file) => !needed.has(file)) },
+      taps: plugged.map(({ name, instanceId }) => ({ name, instanceId })),
+      metadataNetworks: networks,
+      baseImages: { inUse: files.filter((file) => needs.images.has(file)), idle: files.filter((file) => !needs.images.has(file)) },
+      loose: {
+        taps: links.filter((name) => !needs.taps.has(name) && !owned.has(name)),
+        metadataNetworks: networks.filter((id) => !needs.networks.has(id)),
+        metadataProxies: await metadataNetworks.superfluousProxies(),
+      },
     };
   }
 

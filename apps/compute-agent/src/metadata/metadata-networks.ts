@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { errorMessage, type Logger } from '@virga/core';
 import type { InstancePort } from '@virga/contracts';
 import { listPorts, plugPort, unplugPort, type OpenVSwitchClient } from '@virga/ovsdb';
@@ -58,16 +58,51 @@ export class MetadataNetworks {
     });
   }
 
-  /** Networks whose metadata port is on the bridge. */
+  /** Networks of which anything is here: a port on the bridge, a namespace, a proxy. */
   async present(): Promise<string[]> {
-    return [...new Set((await listPorts(this.ovs, { bridge: INTEGRATION_BRIDGE })).flatMap(({ externalIds }) => externalIds[OWNER] ?? []))];
+    const [ports, namespaces, proxies] = [await listPorts(this.ovs, { bridge: INTEGRATION_BRIDGE }), await runTool('ip', ['netns', 'list']), await this.processes()];
+    return [...new Set([
+      ...ports.flatMap(({ externalIds }) => externalIds[OWNER] ?? []),
+      ...namespaces.split('\n').flatMap((line) => new RegExp(`^${namespaceName('([0-9a-f-]{36})')}\\b`).exec(line)?.[1] ?? []),
+      ...proxies.map(({ networkId }) => networkId),
+    ])];
+  }
+
+  /** Proxies that this process has not started: an agent that was killed leaves its own behind. */
+  async superfluousProxies(): Promise<number> {
+    const own = new Set([...this.proxies.values()].map(({ pid }) => pid));
+    return (await this.processes()).filter(({ pid }) => !own.has(pid)).length;
+  }
+
+  /** Every proxy of this host, whoever has started it. */
+  private async processes(): Promise<{ pid: number; networkId: string }[]> {
+    const host = await readlink('/proc/self/ns/uts');
+    const found = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(async (name) => {
+      const words = (await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      const networkId = words[0] === 'haproxy' ? words.find((word) => dirname(word) === this.runDir)?.match(/haproxy-([0-9a-f-]{36})\.cfg$/)?.[1] : undefined;
+      if (networkId === undefined || await readlink(`/proc/${name}/ns/uts`).catch(() => '') !== host) return [];
+      return [{ pid: Number(name), networkId }];
+    }));
+    return found.flat();
+  }
+
+  /** Ends proxies of the network that are not ours (any more). */
+  private async endStrays(networkId: string): Promise<void> {
+    const own = this.proxies.get(networkId)?.pid;
+    for (const { pid, networkId: of } of await this.processes()) {
+      if (of !== networkId || pid === own) continue;
+      this.logger.warn({ networkId, pid }, 'metadata proxy of an earlier life ended');
+      try { process.kill(pid, 'SIGKILL'); } catch { /* it has just ended */ }
+    }
   }
 
   /** Takes down networks that no instance on this host is on any more. */
   keepOnly(networkIds: ReadonlySet<string>): Promise<void> {
     return this.inTurn(async () => {
-      const present = (await listPorts(this.ovs, { bridge: INTEGRATION_BRIDGE })).flatMap(({ externalIds }) => externalIds[OWNER] ?? []);
-      for (const networkId of new Set([...present, ...this.wanted.keys()])) if (!networkIds.has(networkId)) await this.remove(networkId);
+      for (const networkId of new Set([...await this.present(), ...this.wanted.keys()])) {
+        if (networkIds.has(networkId)) await this.endStrays(networkId);
+        else await this.remove(networkId);
+      }
     });
   }
 
@@ -107,6 +142,7 @@ export class MetadataNetworks {
     await mkdir(this.runDir, { recursive: true, mode: 0o700 });
     const config = join(this.runDir, `haproxy-${networkId}.cfg`);
     await writeFile(config, proxyConfig(networkId, this.socket), { mode: 0o600 });
+    await this.endStrays(networkId);
     const proxy = spawn('ip', ['netns', 'exec', namespaceName(networkId), 'haproxy', '-db', '-q', '-f', config], { stdio: 'ignore' });
     this.proxies.set(networkId, proxy);
     proxy.once('error', (error) => this.logger.error({ networkId, reason: errorMessage(error) }, 'metadata proxy did not start'));
@@ -128,6 +164,7 @@ export class MetadataNetworks {
       proxy.kill('SIGTERM');
       await gone;
     }
+    await this.endStrays(networkId);
     await unplugPort(this.ovs, { name: outerName(networkId) });
     await runTool('ip', ['netns', 'delete', namespaceName(networkId)]).catch((error: unknown) => this.logger.debug({ reason: errorMessage(error) }, 'namespace was gone'));
     await runTool('ip', ['link', 'delete', 'dev', outerName(networkId)]).catch(() => undefined);

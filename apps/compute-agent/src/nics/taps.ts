@@ -42,7 +42,15 @@ export async function waitUntilWired(ovs: OpenVSwitchClient, ports: InstancePort
 /** Unplugs and deletes the tap; a missing one is success. */
 export async function removeTap(ovs: OpenVSwitchClient, name: string): Promise<void> {
   await unplugPort(ovs, { name });
-  if (await linkExists(name)) await runTool('ip', ['link', 'delete', 'dev', name]);
+  if (!(await linkExists(name))) return;
+  // Somebody else may be tidying up, too.
+  await runTool('ip', ['link', 'delete', 'dev', name]).catch(async (error: unknown) => { if (await linkExists(name)) throw error; });
+}
+
+/** All taps of this host that bear a name as `tapName` makes it, plugged or not. */
+export async function tapLinks(): Promise<string[]> {
+  const links = JSON.parse(await runTool('ip', ['-json', 'link', 'show']) || '[]') as { ifname: string }[];
+  return links.map(({ ifname }) => ifname).filter((name) => /^tap[0-9a-f]{8}-[0-9a-f]{2}$/.test(name));
 }
 
 /** Taps on this host's bridge by the instance that they serve. */

@@ -7,7 +7,7 @@ import { guestIsOnOneHost } from './guest-is-on-one-host';
 import { holdingBelongs } from './holding-belongs';
 import { instanceHasAllocation } from './instance-has-allocation';
 import { instanceHasHost } from './instance-has-host';
-import { metadataServiceIsNeeded } from './metadata-service-is-needed';
+import { nothingIsLoose } from './nothing-is-loose';
 import { operationsAdvance } from './operations-advance';
 import { outboxIsSent } from './outbox-is-sent';
 import { ovnEqualsTables } from './ovn-equals-tables';
@@ -21,5 +21,5 @@ import { taskStateHasOperation } from './task-state-has-operation';
 export const INVARIANTS: readonly Invariant[] = [
   taskStateHasOperation, operationsAdvance, commandsHaveOperation, outboxIsSent, quotaEqualsRows, instanceHasHost,
   allocationBelongs, instanceHasAllocation, portBelongs, portIsBoundToHost, portIsActive, ovnEqualsTables, floatingIpHasPort,
-  guestIsOnOneHost, domainIsOnItsHost, holdingBelongs, metadataServiceIsNeeded,
+  guestIsOnOneHost, domainIsOnItsHost, holdingBelongs, nothingIsLoose,
 ];
