@@ -1,7 +1,8 @@
 import { errorMessage, newUuid, systemClock, withLogFields, type Logger } from '@virga/core';
-import { sql, type Kysely } from '@virga/db';
+import type { Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
+import { expireCommandsOfDeadHosts } from './expire-commands';
 import { waitingOperations } from './end-operation';
 import { LIVE_STATES, toOperation, type OperationKind } from './operation';
 import { OperationRun } from './run-operation';
@@ -161,20 +162,11 @@ export class ConductorEngine {
 
   private async sweep(): Promise<void> {
     const { db } = this.options;
-    await this.expireCommandsOfDeadHosts();
+    await expireCommandsOfDeadHosts(db, this.deadHostGraceMs);
     const due = await db.selectFrom('operations').select('id').where('state', 'in', [...LIVE_STATES]).where('due_at', '<=', dbNow)
       .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until', '<', dbNow)])).orderBy('due_at').limit(200).execute();
     this.options.events?.swept(due.filter(({ id }) => !this.held.has(id) && !this.queue.has(id)).length);
     for (const { id } of due) this.wake(id);
-  }
-
-  private async expireCommandsOfDeadHosts(): Promise<void> {
-    await sql`
-      UPDATE operations o JOIN commands c ON c.id = o.waiting_command AND c.state = 'sent' JOIN hosts h ON h.id = c.host_id
-      SET o.due_at = NOW(3), c.deadline = NOW(3)
-      WHERE o.state = 'parked' AND c.deadline > NOW(3)
-        AND h.lease_until < NOW(3) - INTERVAL ${Math.round(this.deadHostGraceMs * 1000)} MICROSECOND
-        AND c.created_at < NOW(3) - INTERVAL ${Math.round(this.deadHostGraceMs * 1000)} MICROSECOND`.execute(this.options.db);
   }
 
   private async every(ms: number, work: () => Promise<void>): Promise<void> {
