@@ -57,6 +57,12 @@ describe('routers', () => {
     expect(await nb('NAT', 'external_ip', `external_ids:virga\\:id=${router.id}`)).toBe(router.external_gateway_info.external_fixed_ips[0].ip_address);
     expect(await nb('Logical_Router_Static_Route', 'nexthop', `external_ids:virga\\:id=${router.id}`)).toBe('203.0.113.1');
 
+    // A router may have another address than the gateway's, but not none.
+    expect((await user.put(`ports/${added.port_id}`, { port: { fixed_ips: [{ ip_address: '10.77.0.9' }] } })).status).toBe(200);
+    expect((await user.put(`ports/${added.port_id}`, { port: { fixed_ips: [] } })).status).toBe(400);
+    await harness.written();
+    expect(await nb('Logical_Router_Port', 'networks', `name=${lrp}`)).toBe('10.77.0.9/24');
+
     const inUse = await user.delete(`routers/${router.id}`);
     expect([inUse.status, inUse.body.NeutronError]).toEqual([409, { type: 'RouterInUse', message: `Router ${router.id} has ports still attached: ${added.port_id}`, detail: '' }]);
     const removed = await user.put(`routers/${router.id}/remove_router_interface`, { subnet_id: subnet.id });
@@ -130,7 +136,8 @@ describe('routers', () => {
     expect((await admin.get('agents?host=gw1')).body.agents).toHaveLength(1);
     // Nobody has answered for these hosts: they were only registered.
     expect(agents.every(({ alive }: { alive: boolean }) => !alive)).toBe(true);
-    expect((await user.get('agents')).status).toBe(403);
+    expect((await user.get('agents')).body).toEqual({ agents: [] });
+    expect((await user.get(`agents/${agents[0].id}`)).status).toBe(404);
     for (const name of ['gw1', 'gw2', 'plain', 'far']) await sbctl('chassis-del', name);
   });
 });
@@ -180,6 +187,22 @@ describe('floating IPs', () => {
     expect((await ask({ floating_ip_address: '203.0.113.99' }, admin)).body.floatingip.floating_ip_address).toBe('203.0.113.99');
     expect(errorOf(await ask({ floating_ip_address: '203.0.113.99' }, admin))).toEqual([409, 'IpAddressAlreadyAllocated']);
     expect(await harness.db.selectFrom('floatingips').select('id').where('project_id', '=', user.projectId).execute()).toEqual([]);
+  });
+
+  it('go with their network as long as they lead nowhere', async () => {
+    const outside = await admin.make('networks', 'network', { 'router:external': true });
+    await admin.make('subnets', 'subnet', { network_id: outside.id, ip_version: 4, cidr: '198.51.100.0/24', enable_dhcp: false });
+    const { subnet, port } = await inside('10.94.0.0/24');
+    const router = await user.make('routers', 'router', { external_gateway_info: { network_id: outside.id } });
+    await attach(router.id, subnet.id);
+    const used = await user.make('floatingips', 'floatingip', { floating_network_id: outside.id, port_id: port.id });
+    const idle = await user.make('floatingips', 'floatingip', { floating_network_id: outside.id });
+    expect(errorOf(await admin.delete(`networks/${outside.id}`))).toEqual([409, 'NetworkInUse']);
+    expect((await user.get(`floatingips/${idle.id}`)).status).toBe(200);
+    await user.put(`floatingips/${used.id}`, { floatingip: { port_id: null } });
+    expect((await user.put(`routers/${router.id}`, { router: { external_gateway_info: null } })).status).toBe(200);
+    expect((await admin.delete(`networks/${outside.id}`)).status).toBe(204);
+    for (const { id } of [used, idle]) expect((await user.get(`floatingips/${id}`)).status).toBe(404);
   });
 
   it('of ten who want the same port, one gets it', async () => {

@@ -110,11 +110,15 @@ async function assertNotUsedByOthers(trx: Trx, row: Row): Promise<void> {
   if (other) throw conflict(`Unable to reconfigure sharing settings for network ${row.id}. Multiple tenants are using it.`, { type: 'InvalidSharedSetting' });
 }
 
-/** Deletes the network with its subnets, unless somebody's ports are on it: then their ids are returned and nothing happened. */
+/** Deletes the network with its subnets and the floating IPs that lead nowhere, unless somebody's ports are on it: then their ids are returned and nothing happened. */
 export async function removeNetwork(trx: Trx, id: string): Promise<string[]> {
   const ports = await trx.selectFrom('ports').select(['id', 'device_owner']).where('network_id', '=', id).execute();
-  const inUse = ports.filter(({ device_owner }) => device_owner !== 'network:distributed');
+  const floating = await trx.selectFrom('floatingips').select(['id', 'floating_port_id', 'port_id']).where('floating_network_id', '=', id).forUpdate().execute();
+  const idle = new Set(floating.filter(({ port_id }) => port_id === null).map(({ floating_port_id }) => floating_port_id));
+  const inUse = ports.filter((port) => port.device_owner !== 'network:distributed' && !idle.has(port.id));
   if (inUse.length > 0) return inUse.map((port) => port.id);
+  if (floating.length > 0) await trx.deleteFrom('floatingips').where('floating_network_id', '=', id).execute();
+  await queueSync(trx, 'floatingip', floating.map((row) => row.id));
   for (const port of ports) await deletePort(trx, port.id);
   const subnets = await trx.selectFrom('subnets').select('id').where('network_id', '=', id).execute();
   await trx.deleteFrom('subnets').where('network_id', '=', id).execute();

@@ -9,6 +9,7 @@ import { changeAddresses, type FixedIpRequest } from './fixed-ips';
 import { deletePort, insertPort, isMacConflict, macInUse, readMac, RESERVED_OWNERS, touchPort, type NewPort } from './port-rows';
 import { PORT_ATTRIBUTES } from './port.attributes';
 import { readAddressPairs } from './port.rules';
+import { checkRouterAddresses } from './router-port';
 
 type Input = InputOf<typeof PORT_ATTRIBUTES>;
 
@@ -69,7 +70,8 @@ export async function updatePort(trx: Trx, caller: RequestContext, row: Row, giv
   const input = given as Input;
   const owner = row.device_owner as string;
   checkOwner(input.device_owner === owner ? undefined : input.device_owner);
-  const identity = input.device_owner !== undefined || input.device_id !== undefined || input.mac_address !== undefined || input.fixed_ips !== undefined;
+  const identity = input.device_owner !== undefined || input.device_id !== undefined || input.mac_address !== undefined
+    || (input.fixed_ips !== undefined && owner !== 'network:router_interface');
   if (RESERVED_OWNERS.has(owner) && identity) throw conflict(`Port ${row.id} belongs to ${owner}; change that instead.`, { type: 'PortInUse' });
   const reassigned = (input.device_id !== undefined && input.device_id !== row.device_id) || (input.device_owner !== undefined && input.device_owner !== owner);
   // Whose card it is, only compute says while an instance has it.
@@ -98,6 +100,7 @@ export async function updatePort(trx: Trx, caller: RequestContext, row: Row, giv
   if (input.fixed_ips) {
     await changeAddresses(trx, { portId: row.id, networkId: row.network_id as string, macAddress, deviceOwner: owner }, input.fixed_ips as FixedIpRequest[]);
     await dropLostFloatingIps(trx, row.id);
+    if (owner === 'network:router_interface') await checkRouterAddresses(trx, row.device_id as string, row.id);
   }
   await touchPort(trx, row.id);
 }
