@@ -51,7 +51,8 @@ export class Conductor {
     const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
-      db, logger, neighbours: neighboursOn(bus), workflows: WORKFLOWS, wakeRelay: () => this.relay.wake(),
+      db, logger, neighbours: neighboursOn(bus), workflows: WORKFLOWS, hearsHosts: () => bus.connected,
+      ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
     this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });

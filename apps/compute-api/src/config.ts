@@ -26,7 +26,7 @@ export type ComputeApiConfig = Static<typeof ComputeApiConfig>;
 export const ConductorConfig = Type.Object({
   ...shared,
   VIRGA_COMPUTE_OPERATION_LEASE_MS: Type.Integer({
-    default: 45_000, minimum: 1000, description: 'How long a conductor owns an operation without renewal; an operation of a dead conductor waits that long.',
+    default: 15_000, minimum: 1000, description: 'How long a conductor owns an operation without renewal; an operation of a dead conductor waits that long.',
   }),
   VIRGA_COMPUTE_SWEEP_MS: Type.Integer({ default: 2000, minimum: 100, description: 'How often the database is searched for due operations.' }),
   VIRGA_COMPUTE_DEAD_HOST_GRACE_MS: Type.Integer({

@@ -1,10 +1,11 @@
-import { errorMessage, newUuid, systemClock, withLogFields, type Logger } from '@virga/core';
+import { errorMessage, systemClock, withLogFields, type Logger } from '@virga/core';
 import type { Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import { expireCommandsOfDeadHosts } from './expire-commands';
 import { waitingOperations } from './end-operation';
 import { LIVE_STATES, toOperation, type OperationKind } from './operation';
+import { isDead, ownerName } from './owner-name';
 import { OperationRun } from './run-operation';
 import type { Neighbours, Workflow } from './workflow';
 
@@ -22,6 +23,10 @@ export interface EngineOptions {
   /** After the lease of a host has run out this long ago, ms, nobody waits for its reports any more. */
   deadHostGraceMs?: number;
   concurrency?: number;
+  /** False while hosts cannot be heard because of us, e.g. the broker is away. */
+  hearsHosts?: () => boolean;
+  /** How often hosts report, ms. */
+  hostReportMs?: number;
   events?: EngineEvents;
 }
 
@@ -42,7 +47,7 @@ interface Held { renewedAt: number }
  * until its lease runs out.
  */
 export class ConductorEngine {
-  readonly owner = `conductor-${newUuid()}`;
+  readonly owner = ownerName();
   private readonly held = new Map<string, Held>();
   private readonly queue = new Set<string>();
   private readonly wokenWhileHeld = new Set<string>();
@@ -54,6 +59,8 @@ export class ConductorEngine {
   private readonly abort = new AbortController();
   private loops: Promise<void>[] = [];
   private stopping = false;
+  /** Since when, without a break, this process could have heard of hosts, ms since the epoch. */
+  private hearingSince = Date.now();
 
   constructor(private readonly options: EngineOptions) {
     this.leaseMs = options.leaseMs ?? 30_000;
@@ -162,11 +169,33 @@ export class ConductorEngine {
 
   private async sweep(): Promise<void> {
     const { db } = this.options;
-    await expireCommandsOfDeadHosts(db, this.deadHostGraceMs);
+    if (this.maySpeakOfDeadHosts()) await expireCommandsOfDeadHosts(db, this.deadHostGraceMs);
+    await this.releaseOrphans();
     const due = await db.selectFrom('operations').select('id').where('state', 'in', [...LIVE_STATES]).where('due_at', '<=', dbNow)
       .where((eb) => eb.or([eb('owner', 'is', null), eb('lease_until', '<', dbNow)])).orderBy('due_at').limit(200).execute();
     this.options.events?.swept(due.filter(({ id }) => !this.held.has(id) && !this.queue.has(id)).length);
     for (const { id } of due) this.wake(id);
+  }
+
+  /**
+   * A host whose lease has run out while nobody could take its reports is not dead: it is judged only after it has had the
+   * time to report again.
+   */
+  private maySpeakOfDeadHosts(): boolean {
+    if (this.options.hearsHosts?.() === false) this.hearingSince = Date.now();
+    return Date.now() - this.hearingSince >= 3 * (this.options.hostReportMs ?? 0) + this.deadHostGraceMs;
+  }
+
+  /** Operations that are running in the books only: of a process that is gone, or ours, which we could not give up at the time. */
+  private async releaseOrphans(): Promise<void> {
+    const { db, logger } = this.options;
+    const running = await db.selectFrom('operations').select(['id', 'owner', 'claim_epoch']).where('state', '=', 'running').where('owner', 'is not', null).execute();
+    for (const { id, owner, claim_epoch: epoch } of running) {
+      if (owner === this.owner ? this.held.has(id) : !isDead(owner!)) continue;
+      logger.info({ operationId: id, owner }, 'operation without a conductor; it is taken up');
+      await db.updateTable('operations').set({ state: 'parked', owner: null, lease_until: null, waiting_command: null, due_at: dbNow })
+        .where('id', '=', id).where('owner', '=', owner).where('claim_epoch', '=', epoch).where('state', '=', 'running').execute();
+    }
   }
 
   private async every(ms: number, work: () => Promise<void>): Promise<void> {
@@ -174,6 +203,7 @@ export class ConductorEngine {
       try {
         await work();
       } catch (error) {
+        this.hearingSince = Date.now();
         this.options.logger.warn({ err: error }, 'periodic work of the conductor failed; trying again');
       }
       await systemClock.sleep(ms, this.abort.signal).catch(() => undefined);
