@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@virga/core';
+import { silentLogger, unavailable } from '@virga/core';
 import type { CommandReport, HostCommand } from '@virga/contracts';
+import { NotConnectedError } from '@virga/ovsdb';
 import { Journal } from '../journal/journal';
 import { CommandRunner, type VerbTable } from './command-runner';
 
@@ -117,4 +118,18 @@ describe('a clean-up', () => {
     await settled();
     expect(order).toEqual(['cleaned', 'stopped']);
   });
+});
+
+it('waits for a part of the host that is away, and goes on when it is back', async () => {
+  let tries = 0;
+  const { runner, reports, settled } = await setUp({
+    start: () => (++tries < 3 ? Promise.reject(tries === 1 ? unavailable('The hypervisor is not there.') : new NotConnectedError()) : Promise.resolve({ powerState: 1 })),
+    stop: () => Promise.reject(new Error('the guest refuses')),
+  });
+  await runner.accept(command('a'));
+  await settled();
+  expect([tries, reports.map(({ ok }) => ok)]).toEqual([3, [true]]);
+  await runner.accept(command('b', { verb: 'stop', args: { timeoutSeconds: 0 } }));
+  await settled();
+  expect(reports.at(-1)).toMatchObject({ ok: false, error: { message: 'the guest refuses' } });
 });

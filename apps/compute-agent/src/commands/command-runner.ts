@@ -1,12 +1,18 @@
-import { CloudError, conflict, errorMessage, isRetryable, unavailable, withLogFields, type Logger } from '@virga/core';
+import { backoffMs, CloudError, conflict, errorMessage, isRetryable, systemClock, unavailable, withLogFields, type Logger } from '@virga/core';
 import { HOST_VERBS, type CommandReport, type HostCommand, type HostVerb, type HostVerbArgs } from '@virga/contracts';
 import { Value } from '@sinclair/typebox/value';
+import { ConnectionLostError, NotConnectedError } from '@virga/ovsdb';
 import type { Journal } from '../journal/journal';
 
 /** One function for each verb; what it returns becomes the report's result. */
 export type VerbTable = {
   [V in HostVerb]: (instanceId: string, args: HostVerbArgs<V>, signal: AbortSignal) => Promise<Record<string, unknown>>;
 };
+
+const PATIENCE_MS = 45_000;
+/** What is over once the hypervisor, the switch or the control plane is back. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof CloudError ? error.kind === 'unavailable' : error instanceof NotConnectedError || error instanceof ConnectionLostError;
 
 const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, verb);
 
@@ -27,6 +33,8 @@ export class CommandRunner {
     private readonly verbs: VerbTable,
     private readonly deliver: (report: CommandReport) => void,
     private readonly logger: Logger,
+    /** How long parts of the host that are away are waited for, ms. */
+    private readonly patienceMs = PATIENCE_MS,
   ) {}
 
   /** Resolves once the command is in the journal: from then on it is ours, whatever happens to this process. */
@@ -111,7 +119,7 @@ export class CommandRunner {
       const report: CommandReport = { hostId: this.hostId, commandId, operationId, instanceId, generation, ok: true };
       try {
         if (generation < this.journal.generation(instanceId)) throw new CloudError('conflict', 'Superseded by a newer operation.');
-        report.result = await this.perform(command, abort.signal);
+        report.result = await this.untilHostAnswers(command, abort.signal);
         this.logger.info({ verb, ms: Date.now() - began }, 'command done');
       } catch (error) {
         report.ok = false;
@@ -123,6 +131,23 @@ export class CommandRunner {
       await this.journal.end(report);
       this.deliver(report);
     });
+  }
+
+  /**
+   * A hypervisor or a switch that is just being restarted is waited for: to whoever sent the command it would look as if the
+   * instance were at fault. Verbs bear being begun again.
+   */
+  private async untilHostAnswers(command: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {
+    const end = Date.now() + this.patienceMs;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.perform(command, signal);
+      } catch (error) {
+        if (!isPassing(error) || signal.aborted || Date.now() >= end) throw error;
+        this.logger.info({ verb: command.verb, reason: errorMessage(error), attempt }, 'a part of the host is away; trying again');
+        await systemClock.sleep(backoffMs({ attempts: 0, baseMs: 250, maxMs: 2000 }, attempt), signal).catch(() => undefined);
+      }
+    }
   }
 
   private perform({ verb, args, instanceId }: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {
