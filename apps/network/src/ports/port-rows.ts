@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { badRequest, conflict, newUuid } from '@virga/core';
-import { isDuplicateKey, type Insertable } from '@virga/db';
+import { isDuplicateKey, type Insertable, type Updateable } from '@virga/db';
 import { canonicalMac } from '@virga/domain';
 import type { Trx } from '../api/collection';
 import type { PortTable } from '../db/tables';
@@ -65,9 +65,9 @@ export async function deletePort(trx: Trx, id: string): Promise<void> {
   await queueSync(trx, 'port', id);
 }
 
-/** Marks a port as changed and has its northbound rows written again. */
-export async function touchPort(trx: Trx, id: string): Promise<void> {
-  await trx.updateTable('ports').set((eb) => ({ revision_number: eb('revision_number', '+', 1), updated_at: new Date() })).where('id', '=', id).execute();
+/** Changes a port, or only marks it as changed, and has its northbound rows written again. */
+export async function touchPort(trx: Trx, id: string, changes: Updateable<PortTable> = {}): Promise<void> {
+  await trx.updateTable('ports').set((eb) => ({ ...changes, revision_number: eb('revision_number', '+', 1), updated_at: new Date() })).where('id', '=', id).execute();
   await queueSync(trx, 'port', id);
 }
 

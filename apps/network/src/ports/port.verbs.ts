@@ -34,6 +34,10 @@ async function groupsFor(trx: Trx, caller: RequestContext, projectId: string, as
 
 export async function setGroups(trx: Trx, portId: string, groupIds: readonly string[]): Promise<void> {
   await trx.deleteFrom('port_security_groups').where('port_id', '=', portId).execute();
+  await addGroups(trx, portId, groupIds);
+}
+
+async function addGroups(trx: Trx, portId: string, groupIds: readonly string[]): Promise<void> {
   if (groupIds.length > 0) await trx.insertInto('port_security_groups').values(groupIds.map((security_group_id) => ({ port_id: portId, security_group_id }))).execute();
 }
 
@@ -62,7 +66,7 @@ export async function createPortOn(trx: Trx, caller: RequestContext, network: Ne
     const { mac_address: own } = await trx.selectFrom('ports').select('mac_address').where('id', '=', id).executeTakeFirstOrThrow();
     await trx.updateTable('ports').set({ allowed_address_pairs: JSON.stringify(readAddressPairs(pairs, own)) }).where('id', '=', id).execute();
   }
-  await setGroups(trx, id, groups);
+  await addGroups(trx, id, groups);
   return id;
 }
 

@@ -93,8 +93,7 @@ export async function releasePorts(trx: Trx, instanceId: string, portId?: string
 export async function bindPorts(trx: Trx, instanceId: string, hostname: string): Promise<string[]> {
   const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id']).where('device_id', '=', instanceId).where('instance_position', 'is not', null).forUpdate().execute();
   for (const port of ports.filter(({ binding_host_id }) => binding_host_id !== hostname)) {
-    await trx.updateTable('ports').set({ binding_host_id: hostname }).where('id', '=', port.id).execute();
-    await touchPort(trx, port.id);
+    await touchPort(trx, port.id, { binding_host_id: hostname });
   }
   return ports.map(({ id }) => id);
 }

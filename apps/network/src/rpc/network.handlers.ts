@@ -20,8 +20,9 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
     async resolveRequested({ actor, requested, securityGroups, count }) {
       const caller = contextOfActor(actor);
       const networks = await resolveNetworks(db, caller, requested, count);
-      const securityGroupIds = await inTransaction(db, (trx) => resolveGroups(trx, caller, securityGroups));
-      waiter.changed();
+      const securityGroupIds = securityGroups.length === 0 ? [] : await inTransaction(db, (trx) => resolveGroups(trx, caller, securityGroups));
+      // The default group may have been made.
+      if (securityGroupIds.length > 0) waiter.changed();
       return { networks, securityGroupIds, newPorts: count * networks.filter(({ portId }) => portId === undefined).length };
     },
 
@@ -30,7 +31,7 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
       const allocate = () => inTransaction(db, (trx) => allocatePorts(trx, verbs, caller, request));
       // Two messages for one instance at once: the second finds the ports of the first.
       await allocate().catch((error: unknown) => { if (!isInstanceConflict(error)) throw error; return allocate(); });
-      waiter.changed();
+      // The writer is not woken: nobody needs the rows before the binding, which follows soon and has them written once.
       return { ports: await portsOfInstance(db, request.instanceId) };
     },
 
