@@ -1,6 +1,6 @@
 import type { CommandReport } from '@virga/contracts';
 import type { Logger } from '@virga/core';
-import { inTransaction, type Kysely } from '@virga/db';
+import { inTransaction, sql, type Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
 
@@ -17,6 +17,7 @@ export async function takeReport(db: Kysely<ComputeDb>, logger: Logger, report: 
     return undefined;
   };
   const text = JSON.stringify(report);
+  if (text.length <= MAX_REPORT && await takeAwaited(db, report, text)) return report.operationId;
   return inTransaction(db, async (trx) => {
     const command = await trx.selectFrom('commands').selectAll().where('id', '=', report.commandId).forUpdate().executeTakeFirst();
     if (!command) return refuse('unknown command');
@@ -32,4 +33,12 @@ export async function takeReport(db: Kysely<ComputeDb>, logger: Logger, report: 
     await trx.updateTable('operations').set({ due_at: dbNow }).where('id', '=', command.operation_id).where('waiting_command', '=', command.id).execute();
     return command.operation_id;
   });
+}
+
+/** The usual case in one statement: a command that is waited for, told of by its own host. False when anything is unusual. */
+async function takeAwaited(db: Kysely<ComputeDb>, { commandId, operationId, instanceId, hostId, generation, ok }: CommandReport, text: string): Promise<boolean> {
+  const { numAffectedRows } = await sql`UPDATE commands AS c JOIN operations AS o ON o.id = c.operation_id AND o.waiting_command = c.id
+    SET c.state = ${ok ? 'done' : 'failed'}, c.finished_at = NOW(3), c.report_json = ${text}, o.due_at = NOW(3)
+    WHERE c.id = ${commandId} AND c.state = 'sent' AND c.host_id = ${hostId} AND c.operation_id = ${operationId} AND c.instance_id = ${instanceId} AND c.generation = ${generation}`.execute(db);
+  return numAffectedRows !== undefined && numAffectedRows > 0n;
 }
