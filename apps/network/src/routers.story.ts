@@ -183,9 +183,12 @@ describe('floating IPs', () => {
     expect(errorOf(await ask({ port_id: port.id }))).toEqual([404, 'ExternalGatewayForFloatingIPNotFound']);
     expect(errorOf(await ask({ port_id: foreign.port.id }))).toEqual([404, 'PortNotFound']);
     expect(errorOf(await ask({ floating_network_id: network.id }))).toEqual([400, 'BadRequest']);
-    expect((await ask({ floating_ip_address: '203.0.113.99' })).status).toBe(403);
-    expect((await ask({ floating_ip_address: '203.0.113.99' }, admin)).body.floatingip.floating_ip_address).toBe('203.0.113.99');
-    expect(errorOf(await ask({ floating_ip_address: '203.0.113.99' }, admin))).toEqual([409, 'IpAddressAlreadyAllocated']);
+    // Addresses are given out at random: one that is free has to be looked for.
+    const taken = new Set((await harness.db.selectFrom('ip_allocations').select('address').execute()).map(({ address }) => address));
+    const free = Array.from({ length: 50 }, (_, index) => `203.0.113.${150 + index}`).find((address) => !taken.has(address))!;
+    expect((await ask({ floating_ip_address: free })).status).toBe(403);
+    expect((await ask({ floating_ip_address: free }, admin)).body.floatingip.floating_ip_address).toBe(free);
+    expect(errorOf(await ask({ floating_ip_address: free }, admin))).toEqual([409, 'IpAddressAlreadyAllocated']);
     expect(await harness.db.selectFrom('floatingips').select('id').where('project_id', '=', user.projectId).execute()).toEqual([]);
   });
 

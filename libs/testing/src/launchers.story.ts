@@ -53,6 +53,8 @@ describe('private servers of tests', () => {
     const before = await amqp.connect(rabbit.url());
     before.on('error', () => { /* killed below */ });
     await (await before.createChannel()).assertQueue('kept', { durable: true });
+    // The broker answers before the declaration is on disk.
+    await rabbit.evaluate('mnesia:sync_log().');
     await rabbit.kill();
     await rabbit.start();
     const after = await amqp.connect(rabbit.url());
