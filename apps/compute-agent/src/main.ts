@@ -6,6 +6,7 @@ import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
 import { RabbitBus, agentUser } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { agentHandlers } from './agent.handlers';
+import { AgentMetrics } from './agent-metrics';
 import { CommandRunner } from './commands/command-runner';
 import { ReportSender } from './commands/report-sender';
 import { readConfig } from './config';
@@ -68,7 +69,8 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('metadata service', () => metadata.close());
 
   const reports = new ReportSender((report) => gateway.report(report), journal, logger);
-  const runner = new CommandRunner(hostId, journal, verbTable(host), (report) => reports.deliver(report), logger);
+  const metrics = new AgentMetrics(admin.metrics, { heartbeatAt: () => heartbeat.lastAnswered, unfinished: () => journal.unfinished().length, undelivered: () => journal.undelivered().length });
+  const runner = new CommandRunner(hostId, journal, verbTable(host), (report) => reports.deliver(report), logger, (verb, ok, seconds) => metrics.commandEnded(verb, ok, seconds));
   onStop('reports', () => reports.stop());
 
   // Larger than any sequence of an earlier life of this agent.

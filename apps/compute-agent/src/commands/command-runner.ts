@@ -33,6 +33,7 @@ export class CommandRunner {
     private readonly verbs: VerbTable,
     private readonly deliver: (report: CommandReport) => void,
     private readonly logger: Logger,
+    private readonly ended: (verb: string, ok: boolean, seconds: number) => void = () => undefined,
     /** How long parts of the host that are away are waited for, ms. */
     private readonly patienceMs = PATIENCE_MS,
   ) {}
@@ -128,6 +129,7 @@ export class CommandRunner {
       } finally {
         this.running.delete(instanceId);
       }
+      this.ended(isVerb(verb) ? verb : 'unknown', report.ok, (Date.now() - began) / 1000);
       await this.journal.end(report);
       this.deliver(report);
     });
