@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadSite, type Launch } from '../load-site';
 import type { Options } from '../options';
+import { getOverSocket } from '../health/http-health';
+import { adminSocket } from '../parts/apps';
 import { partsOf } from '../parts/catalog';
 import type { Part } from '../parts/part';
 import { ageSeconds, allPids, commOf, isAlive, pidsInUtsNamespace, pssKib, treeOf } from '../process/processes';
@@ -37,6 +39,8 @@ export interface CloudStatus {
   /** Processes of the hosts that belong to no part and no guest, e.g. the metadata proxies of networks. */
   otherPssKib: number;
   guestsPssKib: number;
+  /** Messages that could not be handled and lie with the broker; null when the conductor does not tell. */
+  deadLetters: number | null;
   parts: PartStatus[];
   guests: GuestStatus[];
 }
@@ -82,9 +86,16 @@ export async function inspectCloud(site: Site): Promise<CloudStatus> {
     supervisorsPssKib,
     otherPssKib,
     guestsPssKib: guests.reduce((sum, guest) => sum + guest.pssKib, 0),
+    deadLetters: await deadLetters(site),
     parts,
     guests,
   };
+}
+
+async function deadLetters(site: Site): Promise<number | null> {
+  const { body } = await getOverSocket(adminSocket(site, 'conductor'), '/metrics').catch(() => ({ body: '' }));
+  const value = /^virga_dead_letters (\d+)$/m.exec(body)?.[1];
+  return value === undefined ? null : Number(value);
 }
 
 const megabytes = (kib: number): string => (kib / 1024).toFixed(1);
@@ -106,9 +117,10 @@ export function renderStatus(cloud: CloudStatus): string {
     ['TOTAL', '', megabytes(cloud.controlPlanePssKib), '', '', cloud.healthy ? 'ok' : 'NOT OK'],
     ...(cloud.guests.length > 0 ? [[`${cloud.guests.length} guest(s)`, '', megabytes(cloud.guestsPssKib), '', '', '']] : []),
   ];
+  const note = cloud.deadLetters ? `\n${cloud.deadLetters} message(s) could not be handled and lie in the broker's queue virga.dead.` : '';
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const rightAligned = new Set([1, 2, 3, 4]);
-  return rows.map((row) => row.map((cell, column) => (rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n');
+  return rows.map((row) => row.map((cell, column) => (rightAligned.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd()).join('\n') + note;
 }
 
 /** Prints every part; exit code 1 if one is not healthy. */
