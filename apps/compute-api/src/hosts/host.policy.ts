@@ -6,6 +6,7 @@ export const hostPolicies: Policies = {
   'os_compute_api:os-hypervisors:list-detail': rule(admin, 'List hypervisors with details.'),
   'os_compute_api:os-hypervisors:show': rule(admin, 'Show a hypervisor.'),
   'os_compute_api:os-hypervisors:statistics': rule(admin, 'Sum up all hypervisors.'),
+  'os_compute_api:os-hypervisors:uptime': rule(admin, 'Show how long a hypervisor has been up.'),
   'os_compute_api:os-hypervisors:search': rule(admin, 'Search hypervisors by name.'),
   'os_compute_api:os-hypervisors:servers': rule(admin, 'List the servers on hypervisors.'),
   'os_compute_api:os-services:list': rule(admin, 'List services.'),

@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Param, Query, Req } from '@nestjs/common';
-import { badRequest, isUuid, notFound } from '@virga/core';
+import { badRequest, isUuid, notFound, notImplemented } from '@virga/core';
 import { sql } from '@virga/db';
 import { Authorize, readPage, Version, withQuery, type FastifyRequest, type Microversion } from '@virga/rest';
 import { readBoolean } from '../booleans';
@@ -63,9 +63,17 @@ export class HypervisorsController {
   @Get(':id')
   @Authorize('os_compute_api:os-hypervisors:show')
   async show(@Param('id') id: string, @Version() { minor }: Microversion, @Query('with_servers') withServers?: string) {
-    const [host] = minor >= 53 && !isUuid(id) ? badId(id) : await listHosts(this.db, minor >= 53 ? sql`h.id = ${id}` : sql`h.num = ${/^\d{1,9}$/.test(id) ? Number(id) : -1}`);
-    if (!host) throw notFound(`Compute host ${id} could not be found.`);
+    const host = await this.find(id, minor);
     return { hypervisor: { ...detail(host, minor), ...(minor >= 53 && readBoolean(withServers ?? 'false') && { servers: (await this.serversOn([host])).get(host.id) ?? [] }) } };
+  }
+
+  /** Hosts do not report it; nova says so, too, of drivers that cannot tell. */
+  @Get(':id/uptime')
+  @Served(1, 87)
+  @Authorize('os_compute_api:os-hypervisors:uptime')
+  async uptime(@Param('id') id: string, @Version() { minor }: Microversion) {
+    await this.find(id, minor);
+    throw notImplemented('The requested functionality is not implemented.');
   }
 
   @Get(':pattern/search')
@@ -82,6 +90,12 @@ export class HypervisorsController {
     const hosts = await this.named(pattern);
     const servers = await this.serversOn(hosts);
     return { hypervisors: hosts.map((host) => ({ ...brief(host, minor), ...(servers.has(host.id) && { servers: servers.get(host.id) }) })) };
+  }
+
+  private async find(id: string, minor: number): Promise<Host> {
+    const [host] = minor >= 53 && !isUuid(id) ? badId(id) : await listHosts(this.db, minor >= 53 ? sql`h.id = ${id}` : sql`h.num = ${/^\d{1,9}$/.test(id) ? Number(id) : -1}`);
+    if (!host) throw notFound(`Compute host ${id} could not be found.`);
+    return host;
   }
 
   private async named(pattern: string): Promise<Host[]> {

@@ -222,6 +222,8 @@ describe('the API', () => {
       expect((await lab.asAdmin('GET', '/v2.1/os-hypervisors/statistics', undefined, { version: '2.88' })).status).toBe(404);
       expect((await at('2.93', `/v2.1/os-hypervisors/${lab.agents[1]!.hostId}`)).hypervisor.hypervisor_hostname).toBe('host2');
       expect((await lab.asAdmin('GET', '/v2.1/os-hypervisors/nosuch', undefined, { version: '2.1' })).status).toBe(404);
+      expect(await lab.asAdmin('GET', '/v2.1/os-hypervisors/1/uptime', undefined, { version: '2.1' })).toMatchObject({ status: 501, body: { notImplemented: { code: 501, message: 'The requested functionality is not implemented.' } } });
+      expect((await lab.asAdmin('GET', '/v2.1/os-hypervisors/99/uptime', undefined, { version: '2.1' })).status).toBe(404);
       expect((await at('2.1', '/v2.1/os-hypervisors/host/search')).hypervisors).toHaveLength(2);
       expect(await lab.call('GET', '/v2.1/os-hypervisors')).toMatchObject({ status: 403, body: { forbidden: { message: "Policy doesn't allow os_compute_api:os-hypervisors:list to be performed." } } });
     });

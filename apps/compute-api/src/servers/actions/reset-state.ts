@@ -15,7 +15,7 @@ export const resetState: ActionHandler = {
   async run({ db, caller, serverId }, { state }: { state: string }) {
     await inTransaction(db, async (trx) => {
       const row = await lockServer(trx, caller, serverId, { ignoreLock: true });
-      await trx.updateTable('instances').set({ vm_state: state, task_state: null, generation: row.generation + 1, updated_at: dbNow, state_changed_at: dbNow })
+      await trx.updateTable('instances').set({ vm_state: state, task_state: null, admin_pass: null, generation: row.generation + 1, updated_at: dbNow, state_changed_at: dbNow })
         .where('id', '=', serverId).execute();
       await trx.updateTable('operations').set({ cancel_requested: 1, due_at: dbNow }).where('instance_id', '=', serverId).where('state', 'in', [...LIVE_STATES]).execute();
     });
