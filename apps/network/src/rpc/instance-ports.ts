@@ -11,14 +11,8 @@ async function addressesOf(db: Db, portIds: string[]) {
   return groupBy(rows, ({ port_id }) => port_id);
 }
 
-/** The metadata ports of networks, by network; those without an address serve nobody. */
-async function metadataPortsOf(db: Db, networkIds: string[]) {
-  const ports = await db.selectFrom('ports').select(['id', 'network_id', 'mac_address']).where('network_id', 'in', networkIds).where('device_owner', '=', 'network:distributed').execute();
-  const addresses = ports.length === 0 ? new Map<string, never[]>() : await addressesOf(db, ports.map(({ id }) => id));
-  return new Map(ports.map((port) => [port.network_id, {
-    portId: port.id, macAddress: port.mac_address, addresses: (addresses.get(port.id) ?? []).map(({ address, cidr }) => `${address}/${parseCidr(cidr)!.prefix}`),
-  }]));
-}
+const metadataPortsOf = (db: Db, networkIds: string[]) => db.selectFrom('ports').select(['id', 'network_id', 'mac_address'])
+  .where('network_id', 'in', networkIds).where('device_owner', '=', 'network:distributed').execute();
 
 /**
  * The ports of an instance in the order of its cards. Only those that compute took or made: a device id that a user
@@ -29,10 +23,14 @@ export async function portsOfInstance(db: Db, instanceId: string): Promise<Insta
     .select(['p.id', 'p.network_id', 'n.name as network_name', 'n.mtu', 'p.mac_address', 'p.status', 'p.instance_owned'])
     .where('p.device_id', '=', instanceId).where('p.instance_position', 'is not', null).orderBy('p.instance_position').orderBy('p.created_at').execute();
   if (ports.length === 0) return [];
-  const addresses = await addressesOf(db, ports.map(({ id }) => id));
   const metadata = await metadataPortsOf(db, [...new Set(ports.map(({ network_id }) => network_id))]);
+  const addresses = await addressesOf(db, [...ports, ...metadata].map(({ id }) => id));
+  // A metadata port without an address serves nobody.
+  const metadataOf = new Map(metadata.filter(({ id }) => addresses.has(id)).map(({ id, network_id, mac_address }) => [network_id, {
+    portId: id, macAddress: mac_address, addresses: addresses.get(id)!.map(({ address, cidr }) => `${address}/${parseCidr(cidr)!.prefix}`),
+  }]));
   return ports.map((port): InstancePort => {
-    const metadataPort = metadata.get(port.network_id);
+    const metadataPort = metadataOf.get(port.network_id);
     return {
       portId: port.id,
       networkId: port.network_id,
@@ -51,7 +49,7 @@ export async function portsOfInstance(db: Db, instanceId: string): Promise<Insta
         hostRoutes: JSON.parse(address.host_routes) as { destination: string; nexthop: string }[],
         dhcp: Boolean(address.enable_dhcp),
       })),
-      ...(metadataPort && metadataPort.addresses.length > 0 && { metadataPort }),
+      ...(metadataPort && { metadataPort }),
     };
   });
 }

@@ -4,24 +4,24 @@ import { isDuplicateKey, sql } from '@virga/db';
 import { normalizedPrefix, ruleFault, ruleFingerprint, type RuleInput } from '@virga/domain';
 import { decodeRow, encodeColumns, type Attributes, type InputOf } from '../api/attributes';
 import type { Collection, Trx, View } from '../api/collection';
-import { Id, Nullable, STANDARD_ATTRIBUTES, Text } from '../api/standard-attributes';
+import { Nullable, STANDARD_ATTRIBUTES, Text } from '../api/standard-attributes';
 import { claimQuota } from '../quotas/quota-limits';
 import { groupNotFound, touchGroup, visibleGroupIds } from './group-rows';
 
 const { name: _name, description: _description, ...standard } = STANDARD_ATTRIBUTES;
-const Port = Nullable(Type.Integer({ minimum: -1, maximum: 65535 }));
+const Port = Nullable(Type.Integer());
 
 export const RULE_ATTRIBUTES = {
   ...standard,
   description: { schema: Nullable(Text()), in: 'post', default: '' },
-  security_group_id: { schema: Id, in: 'post', required: true },
+  security_group_id: { schema: Text(), in: 'post', required: true },
   direction: { schema: Type.Union([Type.Literal('ingress'), Type.Literal('egress')]), in: 'post', required: true },
   ethertype: { schema: Type.Union([Type.Literal('IPv4'), Type.Literal('IPv6')]), in: 'post', default: 'IPv4' },
   protocol: { schema: Nullable(Type.Union([Text(40), Type.Integer({ minimum: 0, maximum: 255 })])), in: 'post', default: null },
   port_range_min: { schema: Port, in: 'post', default: null },
   port_range_max: { schema: Port, in: 'post', default: null },
   remote_ip_prefix: { schema: Nullable(Text(64)), in: 'post', default: null },
-  remote_group_id: { schema: Nullable(Id), in: 'post', default: null },
+  remote_group_id: { schema: Nullable(Text()), in: 'post', default: null },
   normalized_cidr: { schema: Nullable(Type.String()) },
 } as const satisfies Attributes;
 
@@ -32,11 +32,9 @@ export const ruleViews = (rows: readonly object[]): View[] => rows.map((row) => 
 
 function toRule(input: InputOf<typeof RULE_ATTRIBUTES>): RuleInput {
   const protocol = input.protocol === null || input.protocol === undefined ? null : String(input.protocol).toLowerCase();
-  // -1 is how EC2's tools write "any type".
-  const open = (port: number | null | undefined): number | null => (port === undefined || port === -1 ? null : port);
   return {
     direction: input.direction!, ethertype: input.ethertype!, protocol: protocol === 'any' || protocol === '' ? null : protocol,
-    portMin: open(input.port_range_min), portMax: open(input.port_range_max), remoteIpPrefix: input.remote_ip_prefix ?? null, remoteGroupId: input.remote_group_id ?? null,
+    portMin: input.port_range_min ?? null, portMax: input.port_range_max ?? null, remoteIpPrefix: input.remote_ip_prefix ?? null, remoteGroupId: input.remote_group_id ?? null,
   };
 }
 

@@ -93,6 +93,8 @@ export function normalizedPrefix(text: string): string | undefined {
 
 /** Checks a rule; the first thing that is wrong, or undefined. */
 export function ruleFault(rule: RuleInput): RuleFault | undefined {
+  const wrongPort = [rule.portMin, rule.portMax].find((port) => port !== null && (port < 0 || port > 65535));
+  if (wrongPort !== undefined) return { type: 'SecurityGroupInvalidPortValue', message: `Invalid value for port ${wrongPort}` };
   const number = rule.protocol === null ? undefined : protocolNumber(rule.protocol, rule.ethertype);
   const fault = protocolFault(rule, number) ?? (number === undefined ? undefined : portFault(rule, number));
   if (fault) return fault;
