@@ -4,6 +4,7 @@ import { instanceName } from '../servers/server-row';
 import { dbNow } from '../db/time';
 import type { OperationFailure } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
+import { unlessHostsMayReturn } from './hosts-may-return';
 import { noValidHostMessage, recordFault } from './record-fault';
 
 /** What POST /servers has settled for the build. */
@@ -98,7 +99,7 @@ export const buildInstance: Workflow = {
           ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),
           ...(differentHostFrom && { antiAffinityHostIds: await hostsOf(context, differentHostFrom) }),
           excludeHostIds: (context.data.failedHostIds as string[] | undefined) ?? [],
-        });
+        }).catch((error: unknown) => { throw unlessHostsMayReturn(error, context.operation.tries); });
         const zone = await context.db.selectFrom('hosts').select('availability_zone').where('id', '=', hostId).executeTakeFirst();
         await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: zone?.availability_zone ?? 'nova', task_state: 'networking', state_changed_at: dbNow });
         return { hostId, hostname };
