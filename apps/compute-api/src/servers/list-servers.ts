@@ -31,7 +31,7 @@ export async function listServers(deps: ListDeps, caller: RequestContext, { mino
   for (const condition of serverConditions(query, caller, minor, settings.serverAddressesView, allProjects)) select = select.where(condition);
   if (page.marker !== undefined) select = select.where(afterMarker(await findMarker(db, page.marker, caller), keys));
   for (const [column, dir] of keys) select = select.orderBy(sql.ref(`instances.${column}`), dir);
-  const rows = page.limit === 0 ? [] : await select.limit(page.limit).execute();
+  const rows = page.limit === 0 ? [] : await select.limit(page.limit).execute().catch(refusePattern);
   const next = rows.length > 0 && rows.length === page.limit
     ? { servers_links: [{ rel: 'next', href: withQuery(request, { marker: rows.at(-1)!.id }) }] }
     : {};
@@ -40,6 +40,13 @@ export async function listServers(deps: ListDeps, caller: RequestContext, { mino
   const admin = policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
   const context = { request, at: minor, admin, form: 'list' as const, securityGroups: await securityGroupsOf(deps, servers) };
   return { servers: servers.map((server) => serverDetail(server, context)), ...next };
+}
+
+/** MariaDB's number for a regular expression that it cannot run, or gave up on. */
+const BAD_PATTERN = 1139;
+function refusePattern(error: unknown): never {
+  if ((error as { errno?: number }).errno === BAD_PATTERN) throw badRequest('Invalid filter: the database cannot run the regular expression.');
+  throw error;
 }
 
 /** A repeated parameter: the last one counts, as in nova. */
