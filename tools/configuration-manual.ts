@@ -1,5 +1,6 @@
 import type { TObject, TSchema } from '@sinclair/typebox';
 import { AgentConfig } from '../apps/compute-agent/src/config';
+import { FleetConfig } from '../apps/compute-agent/src/fleet/fleet.config';
 import { ComputeApiConfig, ConductorConfig } from '../apps/compute-api/src/config';
 import { ConsoleProxyConfig } from '../apps/console-proxy/src/config';
 import { IdentityConfig } from '../apps/identity/src/config';
@@ -16,6 +17,7 @@ const PROCESSES: [name: string, entry: string, schema: TObject][] = [
   ['compute-api', 'compute-api/main.js', ComputeApiConfig],
   ['conductor', 'compute-api/main.conductor.js', ConductorConfig],
   ['compute-agent', 'compute-agent/main.js', AgentConfig],
+  ['fleet', 'compute-agent/main.fleet.js', FleetConfig],
   ['console-proxy', 'console-proxy/main.js', ConsoleProxyConfig],
 ];
 
