@@ -73,6 +73,24 @@ describe('northbound rows', () => {
     expect(await ofPort(port.id, '_uuid')).toBe('');
   });
 
+  it('of a port with DHCP options of its own: the subnet\'s, and its own on top', async () => {
+    const { network, subnet } = await makeNetwork('10.19.0.0/24');
+    const port = await user.make('ports', 'port', { network_id: network.id, extra_dhcp_opts: [{ opt_name: 'bootfile-name', opt_value: 'pxelinux.0' }, { opt_name: 'tftp-server', opt_value: '192.0.2.7' }] });
+    expect(port.extra_dhcp_opts).toContainEqual({ opt_name: 'bootfile-name', opt_value: 'pxelinux.0', ip_version: 4 });
+    await harness.written();
+    const options = async () => (await harness.ovn.nbctl('get', 'DHCP_Options', await ofPort(port.id, 'dhcpv4_options'), 'options')).trim();
+    expect(await options()).toContain('bootfile_name="\\"pxelinux.0\\""');
+    expect(await options()).toContain('router="10.19.0.1"');
+    await user.put(`subnets/${subnet.id}`, { subnet: { dns_nameservers: ['192.0.2.53'] } });
+    await harness.written();
+    expect(await options()).toContain('dns_server="{192.0.2.53}"');
+    await user.put(`ports/${port.id}`, { port: { extra_dhcp_opts: [{ opt_name: 'bootfile-name', opt_value: null }, { opt_name: 'tftp-server', opt_value: null }] } });
+    await harness.written();
+    expect(await ofPort(port.id, 'dhcpv4_options')).toBe(await find('DHCP_Options', '_uuid', `external_ids:virga\\:id=${subnet.id}`));
+    expect(await find('DHCP_Options', '_uuid', `external_ids:virga\\:id=${port.id}`)).toBe('');
+    expect((await user.put(`ports/${port.id}`, { port: { extra_dhcp_opts: [{ opt_name: 'router', opt_value: '1.1.1.1\nx' }] } })).status).toBe(400);
+  });
+
   it('of a security group follow its rules', async () => {
     const group = await user.make('security-groups', 'security_group', { name: 'web' });
     const rule = (attributes: object) => user.make('security-group-rules', 'security_group_rule', { security_group_id: group.id, direction: 'ingress', ...attributes });

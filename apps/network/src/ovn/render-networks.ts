@@ -41,7 +41,7 @@ export async function renderNetworks(db: Db, ids?: readonly string[]): Promise<D
 
 const set = (items: readonly string[]): string => `{${items.join(', ')}}`;
 
-interface SubnetFacts {
+export interface SubnetFacts {
   id: string; ip_version: number; cidr: string; gateway_ip: string | null; enable_dhcp: number; ipv6_address_mode: string | null;
   dns_nameservers: string; host_routes: string; mtu: number; metadata: string | null; revision_number: number; external: number;
 }
@@ -77,18 +77,24 @@ export function dhcpv6Options(subnet: SubnetFacts): Record<string, string> {
 export const servesDhcp = (subnet: { ip_version: number; enable_dhcp: number; ipv6_address_mode: string | null }): boolean =>
   Boolean(subnet.enable_dhcp) && (subnet.ip_version === 4 || (subnet.ipv6_address_mode?.startsWith('dhcpv6') ?? false));
 
-export async function renderSubnets(db: Db, ids?: readonly string[]): Promise<DesiredResource[]> {
+/** What the DHCP server of subnets needs to know; of those named, or of all. */
+export async function subnetFacts(db: Db, ids?: readonly string[]): Promise<SubnetFacts[]> {
   const query = db.selectFrom('subnets as s').innerJoin('networks as n', 'n.id', 's.network_id')
     .leftJoin('ports as m', (join) => join.onRef('m.network_id', '=', 's.network_id').on('m.device_owner', '=', 'network:distributed'))
     .leftJoin('ip_allocations as a', (join) => join.onRef('a.port_id', '=', 'm.id').onRef('a.subnet_id', '=', 's.id'))
     .select(['s.id', 's.ip_version', 's.cidr', 's.gateway_ip', 's.enable_dhcp', 's.ipv6_address_mode', 's.dns_nameservers', 's.host_routes', 's.revision_number', 'n.mtu', 'n.external', 'a.address as metadata']);
-  const subnets: SubnetFacts[] = await (ids ? query.where('s.id', 'in', ids) : query).execute();
-  return subnets.map((subnet) => ({
+  return (ids ? query.where('s.id', 'in', ids) : query).execute();
+}
+
+export const dhcpOptions = (subnet: SubnetFacts): Record<string, string> => (subnet.ip_version === 4 ? dhcpv4Options(subnet) : dhcpv6Options(subnet));
+
+export async function renderSubnets(db: Db, ids?: readonly string[]): Promise<DesiredResource[]> {
+  return (await subnetFacts(db, ids)).map((subnet) => ({
     kind: 'subnet',
     id: subnet.id,
     revision: subnet.revision_number,
     rows: servesDhcp(subnet) ? [{
-      table: 'DHCP_Options', part: 'dhcp', columns: { cidr: subnet.cidr, options: subnet.ip_version === 4 ? dhcpv4Options(subnet) : dhcpv6Options(subnet) },
+      table: 'DHCP_Options', part: 'dhcp', columns: { cidr: subnet.cidr, options: dhcpOptions(subnet) },
     }] : [],
   }));
 }

@@ -4,7 +4,8 @@ import { groupBy } from '../db/group-by';
 import type { Db, PortTable } from '../db/tables';
 import { RowName, type ColumnValue, type DesiredResource, type DesiredRow } from './rows';
 import { DROP_GROUP, portGroupName } from './render-groups';
-import { servesDhcp } from './render-networks';
+import { dhcpOptions, servesDhcp, subnetFacts, type SubnetFacts } from './render-networks';
+import { ovnDhcpOptions, type DhcpOption } from '../ports/dhcp-options';
 
 interface Address { port_id: string; address: string; subnet_id: string; ip_version: number; cidr: string; enable_dhcp: number; ipv6_address_mode: string | null }
 interface Pair { mac_address: string; ip_address: string }
@@ -19,9 +20,25 @@ export function portSecurity(mac: string, addresses: readonly string[], pairs: r
   return [...byMac].map(([key, own]) => [key, ...new Set(own)].join(' '));
 }
 
-function dhcpRef(addresses: readonly Address[], version: 4 | 6): RowName | null {
-  const served = addresses.find((address) => address.ip_version === version && servesDhcp(address));
-  return served ? new RowName('subnet', served.subnet_id, 'dhcp') : null;
+const servedAddress = (addresses: readonly Address[], version: 4 | 6): Address | undefined =>
+  addresses.find((address) => address.ip_version === version && servesDhcp(address));
+const extraOptions = (port: Port, version: 4 | 6): Record<string, string> => ovnDhcpOptions(JSON.parse(port.extra_dhcp_opts) as DhcpOption[], version);
+const hasExtra = (port: Port, version: 4 | 6): boolean => Object.keys(extraOptions(port, version)).length > 0;
+
+/** The subnet's options, or the port's own copy when it has more. */
+function dhcpRef(port: Port, addresses: readonly Address[], version: 4 | 6): RowName | null {
+  const served = servedAddress(addresses, version);
+  if (!served) return null;
+  return hasExtra(port, version) ? new RowName('port', port.id, `dhcp${version}`) : new RowName('subnet', served.subnet_id, 'dhcp');
+}
+
+/** The options of ports that have more than their subnet: the subnet's with their own on top. */
+function optionRows(port: Port, addresses: readonly Address[], subnets: ReadonlyMap<string, SubnetFacts>): DesiredRow[] {
+  return ([4, 6] as const).flatMap((version): DesiredRow[] => {
+    const subnet = subnets.get(servedAddress(addresses, version)?.subnet_id ?? '');
+    if (!subnet || !hasExtra(port, version)) return [];
+    return [{ table: 'DHCP_Options', part: `dhcp${version}`, columns: { cidr: subnet.cidr, options: { ...dhcpOptions(subnet), ...extraOptions(port, version) } } }];
+  });
 }
 
 /** An instance's card (or whatever else a user plugs in): bound to its host, unable to send as another. */
@@ -33,8 +50,8 @@ function cardColumns(port: Port, addresses: readonly Address[]): Record<string, 
     type: '',
     addresses: [[port.mac_address, ...own].join(' '), ...foreignMacs, ...(port.port_security_enabled ? [] : ['unknown'])],
     port_security: port.port_security_enabled ? portSecurity(port.mac_address, own, pairs) : [],
-    dhcpv4_options: dhcpRef(addresses, 4),
-    dhcpv6_options: dhcpRef(addresses, 6),
+    dhcpv4_options: dhcpRef(port, addresses, 4),
+    dhcpv6_options: dhcpRef(port, addresses, 6),
     options: port.binding_host_id ? { 'requested-chassis': port.binding_host_id } : {},
   };
 }
@@ -80,11 +97,14 @@ export async function renderPorts(db: Db, ids?: readonly string[]): Promise<Desi
   const addresses = groupBy(await (ids ? addressQuery.where('a.port_id', 'in', ids) : addressQuery).execute(), ({ port_id }) => port_id);
   const groupQuery = db.selectFrom('port_security_groups').selectAll();
   const groups = groupBy(await (ids ? groupQuery.where('port_id', 'in', ids) : groupQuery).execute(), ({ port_id }) => port_id);
+  const withOptions = ports.filter(({ extra_dhcp_opts: options }) => options !== '[]').flatMap(({ id }) => addresses.get(id) ?? []);
+  const facts = withOptions.length === 0 ? [] : await subnetFacts(db, [...new Set(withOptions.map(({ subnet_id }) => subnet_id))]);
+  const subnets = new Map(facts.map((subnet) => [subnet.id, subnet]));
   return ports.map((port) => ({
     kind: 'port',
     id: port.id,
     revision: port.revision_number,
     rows: WITHOUT_ROW.has(port.device_owner) ? []
-      : [portRow(port, addresses.get(port.id) ?? [], (groups.get(port.id) ?? []).map(({ security_group_id }) => security_group_id))],
+      : [...optionRows(port, addresses.get(port.id) ?? [], subnets), portRow(port, addresses.get(port.id) ?? [], (groups.get(port.id) ?? []).map(({ security_group_id }) => security_group_id))],
   }));
 }

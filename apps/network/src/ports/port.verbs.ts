@@ -5,6 +5,7 @@ import { visibleNetwork, type NetworkRow } from '../networks/visible-network';
 import { queueSync } from '../ovn/sync-queue';
 import { claimQuota } from '../quotas/quota-limits';
 import { ensureDefaultGroup, visibleGroupIds } from '../security-groups/group-rows';
+import { mergeDhcpOptions, type DhcpOption } from './dhcp-options';
 import { changeAddresses, type FixedIpRequest } from './fixed-ips';
 import { deletePort, insertPort, isMacConflict, macInUse, readMac, RESERVED_OWNERS, touchPort, type NewPort } from './port-rows';
 import { PORT_ATTRIBUTES } from './port.attributes';
@@ -58,7 +59,7 @@ export async function createPortOn(trx: Trx, caller: RequestContext, network: Ne
   checkSecurity(secured, groups, pairs);
   const macAddress = input.mac_address ? readMac(input.mac_address) : undefined;
   const columns = encodeColumns(PORT_ATTRIBUTES, {
-    ...input, mac_address: undefined, allowed_address_pairs: undefined, extra_dhcp_opts: [], port_security_enabled: secured,
+    ...input, mac_address: undefined, allowed_address_pairs: undefined, extra_dhcp_opts: mergeDhcpOptions([], input.extra_dhcp_opts ?? []), port_security_enabled: secured,
     'binding:host_id': input['binding:host_id'] ?? '', 'binding:profile': input['binding:profile'] ?? {},
   });
   const id = await insertPort(trx, { ...columns, ...extra, mac_address: macAddress } as unknown as NewPort, input.fixed_ips as FixedIpRequest[] | undefined);
@@ -92,7 +93,8 @@ export async function updatePort(trx: Trx, caller: RequestContext, row: Row, giv
   const pairs = input.allowed_address_pairs === undefined ? undefined : readAddressPairs(input.allowed_address_pairs ?? [], macAddress);
   checkSecurity(secured, groups, pairs ?? (JSON.parse(row.allowed_address_pairs as string) as unknown[]));
   const columns = encodeColumns(PORT_ATTRIBUTES, {
-    ...input, mac_address: macAddress, allowed_address_pairs: pairs, extra_dhcp_opts: undefined,
+    ...input, mac_address: macAddress, allowed_address_pairs: pairs,
+    extra_dhcp_opts: input.extra_dhcp_opts ? mergeDhcpOptions(JSON.parse(row.extra_dhcp_opts as string) as DhcpOption[], input.extra_dhcp_opts) : undefined,
     ...(input['binding:host_id'] === null && { 'binding:host_id': '' }), ...(input['binding:profile'] === null && { 'binding:profile': {} }),
   });
   try {

@@ -78,6 +78,9 @@ export async function updateSubnet(trx: Trx, row: Row, given: Record<string, unk
     const ports = await trx.selectFrom('ip_allocations').select('port_id').distinct().where('subnet_id', '=', row.id).execute();
     await queueSync(trx, 'port', ports.map(({ port_id }) => port_id));
   }
+  const own = await trx.selectFrom('ip_allocations as a').innerJoin('ports as p', 'p.id', 'a.port_id').select('p.id').distinct()
+    .where('a.subnet_id', '=', row.id).where('p.extra_dhcp_opts', '!=', '[]').execute();
+  await queueSync(trx, 'port', own.map(({ id }) => id));
   await queueRouters(trx, row.id);
 }
 
