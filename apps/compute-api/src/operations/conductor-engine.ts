@@ -136,11 +136,12 @@ export class ConductorEngine {
     this.held.set(id, { renewedAt: claimedAt });
     const row = await db.selectFrom('operations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
     const operation = toOperation(row);
-    await withLogFields({ requestId: operation.requestId, instanceId: operation.instanceId, kind: operation.kind }, () =>
+    const ended = await withLogFields({ requestId: operation.requestId, instanceId: operation.instanceId, kind: operation.kind }, () =>
       new OperationRun(this.options.workflows[operation.kind], operation, {
         db, owner: this.owner, neighbours: this.options.neighbours, logger: this.options.logger, wakeRelay: this.options.wakeRelay,
         owned: () => this.isHeld(id), ...(this.options.events && { events: this.options.events }),
       }).run());
+    if (!ended) return;
     for (const waiting of await waitingOperations(db, operation.instanceId)) if (waiting.id !== id) this.wake(waiting.id);
   }
 

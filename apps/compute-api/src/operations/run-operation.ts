@@ -46,17 +46,20 @@ export class OperationRun {
     this.sureOfWish = !operation.cancelRequested;
   }
 
-  async run(): Promise<void> {
+  /** True when the operation has ended. */
+  async run(): Promise<boolean> {
     try {
       while (await this.turn()) { /* one step each */ }
+      return true;
     } catch (error) {
-      if (error instanceof Parked) return;
+      if (error instanceof Parked) return false;
       if (error instanceof OwnershipLost) {
         this.options.logger.warn('another conductor took the operation over');
-        return;
+        return false;
       }
-      if (error instanceof Superseded) return this.end('cancelled');
-      throw error;
+      if (!(error instanceof Superseded)) throw error;
+      await this.end('cancelled');
+      return true;
     }
   }
 
