@@ -7,6 +7,7 @@ import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
 import { takeReport } from '../operations/take-report';
 import { observe } from './heartbeat';
 import { HeartbeatIntake } from './heartbeat-intake';
+import { tellPassingErrors } from './passing-errors';
 
 export interface GatewayOptions {
   db: Kysely<ComputeDb>;
@@ -24,7 +25,7 @@ export interface GatewayOptions {
 
 /** The conductor's side towards the agents. Each speaks for its own host and for no other; an admitted fleet for those that it simulates. */
 export function serveAgentGateway(options: GatewayOptions): Promise<Served> {
-  return options.bus.serve(agentGatewayContract, gatewayHandlers(options), { concurrency: 32 });
+  return options.bus.serve(agentGatewayContract, tellPassingErrors(gatewayHandlers(options)), { concurrency: 32 });
 }
 
 export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, simulatedFleets = new Set(), intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
