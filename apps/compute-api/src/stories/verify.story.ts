@@ -131,17 +131,21 @@ describe('machines on hosts', () => {
   });
 });
 
-it('an operation that nobody takes up is found', async () => {
+it('an operation that is still at a step whose deadline has passed is found, and made due', async () => {
+  const operation = newUuid();
   await lab.db.insertInto('operations').values({
-    id: newUuid(), kind: 'reap-instance', instance_id: newUuid(), request_id: 'planted', actor_json: '{}', args_json: '{}', data_json: '{}', state: 'parked', generation: 1,
-    owner: 'nobody', lease_until: sql<Date>`NOW(3) + INTERVAL 1 HOUR`, due_at: sql<Date>`NOW(3) - INTERVAL 1 HOUR`, waiting_command: null, error_json: null, created_at: dbNow, finished_at: null,
+    id: operation, kind: 'reap-instance', instance_id: newUuid(), request_id: 'planted', actor_json: '{}', args_json: JSON.stringify({ hostId: (await agentOf()).hostId }), data_json: '{}',
+    state: 'parked', generation: 1, owner: null, lease_until: null, due_at: sql<Date>`NOW(3) + INTERVAL 1 HOUR`, waiting_command: null, error_json: null, created_at: dbNow, finished_at: null,
   }).execute();
-  // Its owner holds it: that is not overdue. One whose lease has run out is.
+  // Waiting is no breach; waiting beyond the step's end is.
   expect(await found()).toEqual([]);
-  await lab.db.updateTable('operations').set({ lease_until: sql<Date>`NOW(3) - INTERVAL 10 MINUTE`, state: 'stray' }).where('request_id', '=', 'planted').execute();
-  await lab.db.updateTable('operations').set({ state: 'parked', due_at: sql<Date>`NOW(3) - INTERVAL 10 MINUTE`, kind: 'unknown' }).where('request_id', '=', 'planted').execute();
-  expect(await found()).toContain('operations-advance');
-  await lab.db.deleteFrom('operations').where('request_id', '=', 'planted').execute();
+  await lab.db.insertInto('operation_steps').values({
+    operation_id: operation, phase: 'do', step: 'destroy_on_host', attempt: 1, host: null, started_at: dbNow, deadline: sql<Date>`NOW(3) - INTERVAL 10 MINUTE`, finished_at: null, result: null, details: null,
+  }).execute();
+  expect(await found()).toEqual(['operations-advance']);
+  await look(true);
+  await lab.until(() => lab.db.selectFrom('operations').select('state').where('id', '=', operation).executeTakeFirstOrThrow(), ({ state }) => state === 'done' || state === 'failed');
+  expect(await found()).toEqual([]);
 });
 
 it('messages that are not sent are found', async () => {
