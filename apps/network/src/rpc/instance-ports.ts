@@ -2,6 +2,7 @@ import type { InstancePort } from '@virga/contracts';
 import { parseCidr } from '@virga/domain';
 import { groupBy } from '../db/group-by';
 import type { Db } from '../db/tables';
+import { metadataDeviceId } from '../ports/port-rows';
 
 /** The addresses of ports with what an instance has to know of their subnets. */
 async function addressesOf(db: Db, portIds: string[]) {
@@ -12,7 +13,7 @@ async function addressesOf(db: Db, portIds: string[]) {
 }
 
 const metadataPortsOf = (db: Db, networkIds: string[]) => db.selectFrom('ports').select(['id', 'network_id', 'mac_address'])
-  .where('network_id', 'in', networkIds).where('device_owner', '=', 'network:distributed').execute();
+  .where('device_id', 'in', networkIds.map(metadataDeviceId)).where('device_owner', '=', 'network:distributed').execute();
 
 /**
  * The ports of an instance in the order of its cards. Only those that compute took or made: a device id that a user
