@@ -1,7 +1,7 @@
 import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
 import { createLogger } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
-import { RabbitBus } from '@virga/rpc';
+import { RabbitBus, busMetrics } from '@virga/rpc';
 import { listenTarget, runService } from '@virga/service';
 import { Histogram } from 'prom-client';
 import { listOf, readConfig, readDatabaseConfig } from './config';
@@ -9,6 +9,7 @@ import { migrations } from './db/migrations';
 import type { NetworkSchema } from './db/tables';
 import { createNetworkApp } from './network.app';
 import { connectNorthbound, connectSouthbound } from './ovn/northbound';
+import { queueMetrics } from './ovn/queue-metrics';
 
 async function runMigrations(): Promise<void> {
   const config = readDatabaseConfig();
@@ -28,6 +29,7 @@ async function serve(): Promise<void> {
     if (!(await isMigrated(db, migrations))) throw new Error('the schema is not up to date; run: main.js migrate');
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
+    busMetrics(admin.metrics, bus);
     const nb = connectNorthbound(listOf(config.VIRGA_NETWORK_OVN_NB), logger);
     const sb = connectSouthbound(listOf(config.VIRGA_NETWORK_OVN_SB), logger);
     onStop('OVN databases', async () => { await Promise.all([nb.close(), sb.close()]); });
@@ -39,6 +41,7 @@ async function serve(): Promise<void> {
       name: 'virga_http_request_seconds', help: 'Time to answer, by route.', labelNames: ['method', 'route', 'status'], registers: [admin.metrics],
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     });
+    queueMetrics(admin.metrics, db);
     const app = await createNetworkApp({
       db, bus, nb, sb, logger,
       identityUrl: config.VIRGA_PUBLIC_IDENTITY_URL,

@@ -17,8 +17,15 @@ describe('extra DHCP options', () => {
     ]), 4)).toEqual({ bootfile_name: '"pxelinux.0"', tftp_server: '"boot.example"', tftp_server_address: '192.0.2.9', ntp_server: '{192.0.2.1, 192.0.2.2}', mtu: '1400' });
   });
 
+  it('keep an address of the other IP version without sending it', () => {
+    const options = mergeDhcpOptions([], [{ opt_name: 'server-ip-address', opt_value: '2015::badd' }]);
+    expect(options).toEqual([{ opt_name: 'server-ip-address', opt_value: '2015::badd', ip_version: 4 }]);
+    expect(ovnDhcpOptions(options, 4)).toEqual({});
+    expect(ovnDhcpOptions(options, 6)).toEqual({});
+  });
+
   it.each([
     ['bootfile-name', 'x"); drop; ("'], ['bootfile-name', 'a\nrouter=1.1.1.1'], ['bootfile-name', 'a\\'], ['bootfile-name', ''], ['router', '1.1.1.1}, x = {1'], ['mtu', '1e9'],
-    ['ntp-server', 'fd00::1'], ['nosuch', '1'], ['__proto__', '1'], ['server-ip-address', 'host'],
+['nosuch', '1'], ['__proto__', '1'], ['server-ip-address', 'host'],
   ])('refuse %s = %p', (opt_name, opt_value) => expect(() => mergeDhcpOptions([], [{ opt_name, opt_value }])).toThrow('Invalid input for extra_dhcp_opts'));
 });

@@ -53,7 +53,8 @@ export function mergeDhcpOptions(current: readonly DhcpOption[], given: readonly
     }
     const known = knownOption(name, version);
     if (!known) throw refuse(`'${name}' is not an option that can be set for IPv${version}`);
-    if (WRITERS[known[1]](value, version) === undefined) throw refuse(`'${value.slice(0, 100)}' is not a value of ${name}`);
+    // An address of the other IP version is kept, as neutron keeps it, and not sent: no client of this version could use it.
+    if (([4, 6] as const).every((either) => WRITERS[known[1]](value, either) === undefined)) throw refuse(`'${value.slice(0, 100)}' is not a value of ${name}`);
     merged.set(key, { opt_name: name, opt_value: value, ip_version: version });
   }
   return [...merged.values()];
