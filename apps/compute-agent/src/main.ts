@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
 import { errorMessage, systemClock } from '@virga/core';
 import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
-import { RabbitBus, agentUser } from '@virga/rpc';
+import { RabbitBus, agentUser, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { agentHandlers } from './agent.handlers';
 import { AgentMetrics } from './agent-metrics';
@@ -43,6 +43,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
 
   const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, sender: agentUser(hostId), logger });
   onStop('bus', () => bus.close());
+  busMetrics(admin.metrics, bus);
   const gateway = bus.client(agentGatewayContract);
   const driver = new LibvirtDriver(config.VIRGA_AGENT_LIBVIRT_SOCKET, {
     virtType: config.VIRGA_AGENT_VIRT_TYPE, machine: config.VIRGA_AGENT_MACHINE, cpuModel: config.VIRGA_AGENT_CPU_MODEL,

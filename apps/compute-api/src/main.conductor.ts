@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { errorMessage } from '@virga/core';
 import { createDatabase, isMigrated, sql } from '@virga/db';
-import { RabbitBus } from '@virga/rpc';
+import { RabbitBus, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { Conductor } from './conductor';
 import { ConductorMetrics } from './conductor-metrics';
@@ -17,6 +17,7 @@ async function main(): Promise<void> {
     if (!(await isMigrated(db, computeMigrations))) throw new Error('the schema is not up to date; run: main.js migrate');
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
+    busMetrics(admin.metrics, bus);
     admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
     admin.addCheck('broker', () => bus.connected);
     const deadLetters = () => bus.deadLetters();

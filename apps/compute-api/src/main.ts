@@ -1,7 +1,7 @@
 import { createLogger, errorMessage, retry } from '@virga/core';
 import { createDatabase, isMigrated, migrate, OutboxRelay, sql } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
-import { RabbitBus } from '@virga/rpc';
+import { RabbitBus, busMetrics } from '@virga/rpc';
 import { listenTarget, runService } from '@virga/service';
 import { answerMetrics } from './answer-metrics';
 import { createComputeApp } from './compute-app';
@@ -18,6 +18,7 @@ async function serve(): Promise<void> {
     if (!(await isMigrated(db, computeMigrations))) throw new Error('the schema is not up to date; run: main.js migrate');
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
+    busMetrics(admin.metrics, bus);
     admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
     admin.addCheck('broker', () => bus.connected);
     // Identity may start later than this process.

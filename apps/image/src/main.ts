@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { imageContract } from '@virga/contracts';
 import { createDatabase, isMigrated, migrate } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
-import { RabbitBus } from '@virga/rpc';
+import { RabbitBus, busMetrics } from '@virga/rpc';
 import { listenTarget, runService } from '@virga/service';
 import { readConfig } from './config';
 import { migrations } from './db/migrations';
@@ -28,6 +28,7 @@ async function serve(): Promise<void> {
     onStop('database', () => db.destroy());
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
+    busMetrics(admin.metrics, bus);
     const verifier = await TokenVerifier.overBus(bus, logger);
     await mkdir(config.VIRGA_IMAGE_STORE_DIR, { recursive: true, mode: 0o700 });
     const store = new FileStore(config.VIRGA_IMAGE_STORE_DIR);

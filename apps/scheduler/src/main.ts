@@ -1,6 +1,6 @@
 import { createLogger, errorMessage } from '@virga/core';
 import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
-import { RabbitBus } from '@virga/rpc';
+import { RabbitBus, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { migrateConfig, schedulerConfig } from './config';
 import { migrations } from './db/migrations';
@@ -15,6 +15,7 @@ async function serve(): Promise<void> {
     if (!(await isMigrated(db, migrations))) throw new Error('the schema is not up to date; run: main.js migrate');
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
+    busMetrics(admin.metrics, bus);
     admin.addCheck('database', async () => { await sql`select 1`.execute(db); return true; });
     admin.addCheck('broker', () => bus.connected);
     const app = await startScheduler(bus, {

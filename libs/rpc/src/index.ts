@@ -1,4 +1,5 @@
 export * from './bus';
+export * from './bus-metrics';
 export * from './contract';
 export * from './memory-bus';
 export * from './rabbit-bus';
