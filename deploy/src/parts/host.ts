@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { quote } from '../env-file';
 import { ovsdbHealth, unixctlHealth } from '../health/socket-health';
+import { commOf } from '../process/processes';
 import { run } from '../run-command';
 import type { HostPlan, Site } from '../site';
 import { hostId, inHost, runInHost } from '../stages/host-namespace';
@@ -58,12 +59,19 @@ export function hostParts(host: HostPlan): Part[] {
   ];
 }
 
-/** Its control socket bears its PID; one that was killed leaves its own behind. */
+/** Its control socket bears its PID; one that was killed leaves its own behind, and another process may get its number. */
 async function controllerHealth(directory: string): Promise<string | undefined> {
-  const sockets = readdirSync(directory).map((file) => /^ovn-controller\.(\d+)\.ctl$/.exec(file)).filter((match) => match && existsSync(`/proc/${match[1]}`));
+  const sockets = controlSockets(readdirSync(directory), commOf);
   if (sockets.length === 0) return 'has no control socket yet';
-  return unixctlHealth(join(directory, sockets[0]![0]), 'connection-status', [], /"connected/);
+  const answers = await Promise.all(sockets.map((socket) => unixctlHealth(join(directory, socket), 'connection-status', [], /"connected/)));
+  return answers.includes(undefined) ? undefined : answers[0];
 }
+
+/** Control sockets out of `files` whose process is an ovn-controller now. */
+export const controlSockets = (files: readonly string[], nameOf: (pid: number) => string): string[] => files.filter((file) => {
+  const pid = /^ovn-controller\.(\d+)\.ctl$/.exec(file)?.[1];
+  return pid !== undefined && nameOf(Number(pid)) === 'ovn-controller';
+});
 
 async function libvirtHealth(host: HostPlan): Promise<string | undefined> {
   if (!existsSync(join(host.directory, 'run/libvirt/libvirt-sock'))) return 'has no socket yet';
