@@ -148,6 +148,14 @@ it('an operation that is still at a step whose deadline has passed is found, and
   expect(await found()).toEqual([]);
 });
 
+it('placement books that differ from the claims are found', async () => {
+  const honest = lab.placement.usedOn.bind(lab.placement);
+  lab.placement.usedOn = (hostId) => ({ ...honest(hostId), vcpus: 9 });
+  expect(await found()).toEqual(['used-equals-allocations', 'used-equals-allocations']);
+  lab.placement.usedOn = honest;
+  expect(await found()).toEqual([]);
+});
+
 it('messages that are not sent are found', async () => {
   const blocked = newUuid();
   await lab.db.insertInto('outbox').values({ id: blocked, topic: 'nobody-sends-this', target: null, payload: '{}', created_at: new Date(Date.now() - 120_000) }).execute();

@@ -52,6 +52,10 @@ export class CloudView {
     return this.once('allocations', async () => (await this.bus.client(placementContract).allocations({})).allocations);
   }
 
+  placementHosts(): Promise<{ hostId: string; hostname: string; used: Resources }[]> {
+    return this.once('placement hosts', async () => (await this.bus.client(placementContract).hosts({})).hosts);
+  }
+
   ports(): Promise<ComputePort[]> {
     return this.once('ports', async () => (await this.bus.client(networkAuditContract).computePorts({})).ports);
   }

@@ -20,7 +20,7 @@ export async function runPass({ db, bus }: Pick<RepairContext, 'db' | 'bus'>, in
   const pass: Pass = { found: new Map(), unchecked: [] };
   const chosen = invariants.filter(({ cost }) => costs.has(cost));
   // The books are read last: see CloudView.
-  await Promise.allSettled([...(costs.has('services') ? [view.allocations(), view.ports()] : []), ...(costs.has('hosts') ? [view.hosts()] : [])]);
+  await Promise.allSettled([...(costs.has('services') ? [view.allocations(), view.placementHosts(), view.ports()] : []), ...(costs.has('hosts') ? [view.hosts()] : [])]);
   for (const invariant of chosen) {
     try {
       for (const violation of await invariant.find(view)) pass.found.set(`${invariant.name}/${violation.key}`, { invariant, violation });

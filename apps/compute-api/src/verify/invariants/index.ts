@@ -16,10 +16,11 @@ import { portIsActive } from './port-is-active';
 import { portIsBoundToHost } from './port-is-bound-to-host';
 import { quotaEqualsRows } from './quota-equals-rows';
 import { taskStateHasOperation } from './task-state-has-operation';
+import { usedEqualsAllocations } from './used-equals-allocations';
 
 /** What must hold of a cloud, the cheap first. */
 export const INVARIANTS: readonly Invariant[] = [
   taskStateHasOperation, operationsAdvance, commandsHaveOperation, outboxIsSent, quotaEqualsRows, instanceHasHost,
-  allocationBelongs, instanceHasAllocation, portBelongs, portIsBoundToHost, portIsActive, ovnEqualsTables, floatingIpHasPort,
+  allocationBelongs, instanceHasAllocation, usedEqualsAllocations, portBelongs, portIsBoundToHost, portIsActive, ovnEqualsTables, floatingIpHasPort,
   guestIsOnOneHost, domainIsOnItsHost, holdingBelongs, nothingIsLoose,
 ];
