@@ -13,7 +13,7 @@ import { destroyFleetCloud, FleetCloud } from './lib/fleet-cloud';
 
 const { values: given } = parseArgs({
   options: {
-    state: { type: 'string', default: '/tmp/vg-fleet/cloud' }, boots: { type: 'string', default: '1000' }, clients: { type: 'string', default: '32' },
+    state: { type: 'string', default: '/tmp/virga-fleet' }, boots: { type: 'string', default: '1000' }, clients: { type: 'string', default: '32' },
     hosts: { type: 'string', default: '200' }, singles: { type: 'string', default: '40' }, realise: { type: 'string', default: 'off' },
     keep: { type: 'boolean', default: false }, report: { type: 'string' }, 'port-offset': { type: 'string', default: '7000' },
   },
