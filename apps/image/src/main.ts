@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { imageContract } from '@virga/contracts';
 import { createDatabase, isMigrated, migrate } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
@@ -30,8 +29,8 @@ async function serve(): Promise<void> {
     onStop('bus', () => bus.close());
     busMetrics(admin.metrics, bus);
     const verifier = await TokenVerifier.overBus(bus, logger);
-    await mkdir(config.VIRGA_IMAGE_STORE_DIR, { recursive: true, mode: 0o700 });
     const store = new FileStore(config.VIRGA_IMAGE_STORE_DIR);
+    await store.prepare();
     const images = new ImageRepository(db);
     const tickets = new DownloadTickets();
     const dataServer = new DataServer(images, store, tickets, logger);

@@ -2,8 +2,7 @@ import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
 import { createLogger } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
 import { RabbitBus, busMetrics } from '@virga/rpc';
-import { listenTarget, runService } from '@virga/service';
-import { Histogram } from 'prom-client';
+import { answerMetrics, listenTarget, runService } from '@virga/service';
 import { listOf, readConfig, readDatabaseConfig } from './config';
 import { migrations } from './db/migrations';
 import type { NetworkSchema } from './db/tables';
@@ -37,10 +36,6 @@ async function serve(): Promise<void> {
     admin.addCheck('broker', () => bus.connected);
     admin.addCheck('northbound', () => nb.connected);
     const verifier = await TokenVerifier.overBus(bus, logger);
-    const seconds = new Histogram({
-      name: 'virga_http_request_seconds', help: 'Time to answer, by route.', labelNames: ['method', 'route', 'status'], registers: [admin.metrics],
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    });
     queueMetrics(admin.metrics, db);
     const app = await createNetworkApp({
       db, bus, nb, sb, logger,
@@ -50,7 +45,7 @@ async function serve(): Promise<void> {
       },
       writer: { pollMs: 1000, reconcileMs: config.VIRGA_NETWORK_RECONCILE_SECONDS * 1000 },
       verifyToken: (token) => verifier.verify(token),
-      onAnswer: ({ method, route, status, seconds: took }) => seconds.observe({ method, route, status: String(status) }, took),
+      onAnswer: answerMetrics(admin.metrics),
     });
     await app.start();
     onStop('network', () => app.stop());

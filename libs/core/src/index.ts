@@ -4,4 +4,3 @@ export * from './errors';
 export * from './ids';
 export * from './logger';
 export * from './retry';
-export * from './undo-stack';

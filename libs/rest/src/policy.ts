@@ -29,7 +29,6 @@ export const admin: PolicyCheck = (context) => hasRole(context, 'admin');
 export const service: PolicyCheck = (context) => hasRole(context, 'service') || hasRole(context, 'admin');
 export const projectReader = projectRole('reader');
 export const projectMember = projectRole('member');
-export const projectManager = projectRole('manager');
 export const owner: PolicyCheck = (context, target) => target.userId !== undefined && context.user.id === target.userId;
 /** A member of the project that owns what the target belongs to. */
 export const parentMember: PolicyCheck = (context, target) =>
@@ -37,7 +36,6 @@ export const parentMember: PolicyCheck = (context, target) =>
 export const either = (...checks: PolicyCheck[]): PolicyCheck => (context, target) => checks.some((check) => check(context, target));
 export const adminOrReader = either(admin, projectReader);
 export const adminOrMember = either(admin, projectMember);
-export const adminOrManager = either(admin, projectManager);
 
 /** The rules of one service, with its way of saying no. */
 export class PolicyEnforcer {

@@ -1,3 +1,4 @@
 export * from './admin-server';
+export * from './answer-metrics';
 export * from './config';
 export * from './run-service';

@@ -29,7 +29,7 @@ export async function uploadImage(
     );
   }, RENEW_EVERY_MS);
   try {
-    const stored = await store.receive(image.id, token, data, config.VIRGA_IMAGE_SIZE_CAP, () => undefined);
+    const stored = await store.receive(image.id, token, data, config.VIRGA_IMAGE_SIZE_CAP);
     if (expected.length !== undefined && stored.size !== expected.length) throw badRequest(`The body ended after ${stored.size} of ${expected.length} bytes.`);
     if (expected.contentDigest !== undefined) await checkDigest(deps, image.id, token, expected.contentDigest, stored.sha512);
     const { virtualSizeBytes } = await store.inspectPart(image.id, token, (source) =>

@@ -24,8 +24,8 @@ export class FileStore {
     return join(this.dir, imageId);
   }
 
-  /** Streams the data to a part file, counting and hashing. `onChunk` is told the size so far. The part stays on success. */
-  async receive(imageId: string, token: string, data: Readable, sizeCap: number, onChunk: (size: number) => void): Promise<StoredUpload> {
+  /** Streams the data to a part file, counting and hashing. The part stays on success. */
+  async receive(imageId: string, token: string, data: Readable, sizeCap: number): Promise<StoredUpload> {
     const md5 = createHash('md5');
     const sha512 = createHash('sha512');
     let size = 0;
@@ -37,7 +37,6 @@ export class FileStore {
         md5.update(chunk);
         sha512.update(chunk);
         await writeAll(file, chunk);
-        onChunk(size);
       }
       await file.sync();
     } finally {
