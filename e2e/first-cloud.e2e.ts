@@ -217,7 +217,7 @@ describe('the end', () => {
     const down = await cloud.virga('down');
     expect([down.code, down.stderr]).toEqual([0, expect.any(String)]);
     const leftovers = (await execute('ip', ['-o', 'link'])).stdout + (await execute('ip', ['netns', 'list'])).stdout;
-    expect(leftovers).not.toMatch(/\bvge/);
+    expect(leftovers).not.toMatch(new RegExp(`\\b${process.env.VIRGA_E2E_NAME ?? 'vge'}`));
     expect((await execute('grep', ['-c', process.env.VIRGA_E2E_STATE ?? '/var/tmp/virga-e2e', '/proc/mounts'])).stdout.trim()).toBe('0');
     expect((await cloud.virga('up')).code).toBe(0);
     await cloud.untilStatus('s1', 'ACTIVE');

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Starts a cloud of its own on this machine, drives it as a user would (stock client, real guests), takes it down and
-# looks for what it left behind. Usage: e2e/run.sh [jest options]. E2E_KEEP=1 leaves the cloud running.
+# looks for what it left behind. Usage: e2e/run.sh [jest options]. E2E_KEEP=1 leaves the cloud running. VIRGA_E2E_STATE,
+# VIRGA_E2E_NAME and VIRGA_E2E_PORT_OFFSET let several runs share a machine.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
-export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e}
+export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e} VIRGA_E2E_NAME=${VIRGA_E2E_NAME:-vge}
 options=(--state "$VIRGA_E2E_STATE")
 
 ./virga destroy --yes "${options[@]}" >/dev/null 2>&1
-if ! ./virga up "${options[@]}" --name vge --port-offset 500; then
+if ! ./virga up "${options[@]}" --name "$VIRGA_E2E_NAME" --port-offset "${VIRGA_E2E_PORT_OFFSET:-500}"; then
   ./virga logs "${options[@]}" | tail -n 200
   ./virga destroy --yes "${options[@]}"
   exit 1
