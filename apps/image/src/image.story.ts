@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { imageContract } from '@virga/contracts';
-import { newHexId, silentLogger } from '@virga/core';
+import { newHexId, newUuid, silentLogger } from '@virga/core';
 import { createDatabase, migrate } from '@virga/db';
-import { MemoryBroker } from '@virga/rpc';
+import { MemoryBroker, type Served } from '@virga/rpc';
 import { startMariaDb, testIdentity, type TestIdentity } from '@virga/testing';
 import type { ImageConfig } from './config';
 import { migrations } from './db/migrations';
@@ -20,6 +20,7 @@ import { FileStore } from './store/file-store';
 import { StoreSweeper } from './store/store-sweeper';
 import { DataServer } from './tickets/data-server';
 import { DownloadTickets } from './tickets/download-tickets';
+import { UploadTickets } from './tickets/upload-tickets';
 
 const dir = mkdtempSync(join(tmpdir(), 'virga-image-'));
 const store = new FileStore(join(dir, 'store'));
@@ -258,18 +259,30 @@ describe('attributes', () => {
 });
 
 describe('hosts', () => {
-  it('fetch data by ticket and by nothing else', async () => {
-    const { id } = await create();
-    await send('PUT', `/v2/images/${id}/file`, { body: 'host data' });
-    const tickets = new DownloadTickets();
-    const images = new ImageRepository(db);
-    const server = new DataServer(images, store, tickets, silentLogger);
+  const broker = new MemoryBroker();
+  const client = broker.connect('conductor').client(imageContract);
+  const actor = { requestId: 'r', userId: 'u', projectId: project, roles: ['member', 'reader'] };
+  let server: DataServer;
+  let served: Served;
+  const stored = async () => {
+    const image = await create();
+    await send('PUT', `/v2/images/${image.id}/file`, { body: 'host data' });
+    return image;
+  };
+  beforeAll(async () => {
+    const parts = { images: new ImageRepository(db), store, downloads: new DownloadTickets(), uploads: new UploadTickets(), config: { ...config }, logger: silentLogger };
+    server = new DataServer(parts);
     await server.listen('127.0.0.1:0');
-    const broker = new MemoryBroker();
-    const bus = broker.connect('image');
-    const served = await bus.serve(imageContract, imageHandlers(images, tickets, { ...config, VIRGA_IMAGE_DATA_URL: `http://127.0.0.1:${server.port}` }));
-    const client = broker.connect('conductor').client(imageContract);
-    const actor = { requestId: 'r', userId: 'u', projectId: project, roles: ['member'] };
+    parts.config.VIRGA_IMAGE_DATA_URL = `http://127.0.0.1:${server.port}`;
+    served = await broker.connect('image').serve(imageContract, imageHandlers(parts));
+  });
+  afterAll(async () => {
+    await served.stop();
+    await server.close();
+  });
+
+  it('fetch data by ticket and by nothing else', async () => {
+    const { id } = await stored();
     expect(await client.get({ actor, imageId: id })).toMatchObject({ id, status: 'active', sizeBytes: 9 });
     await expect(client.get({ actor: { ...actor, projectId: 'other' }, imageId: id })).rejects.toMatchObject({ kind: 'notFound' });
     const { url, ticket } = await client.issueDownloadTicket({ imageId: id, hostId: 'h' });
@@ -279,7 +292,71 @@ describe('hosts', () => {
     expect((await fetch(url, { headers: { 'x-auth-token': token } })).status).toBe(401);
     expect((await fetch(url.replace(id, '11111111-1111-4111-8111-111111111111'), { headers: { authorization: `Ticket ${ticket}` } })).status).toBe(401);
     expect((await fetch(url.replace('/data/', '/data/../'), { headers: { authorization: `Ticket ${ticket}` } })).status).toBe(404);
-    await served.stop();
-    await server.close();
+  });
+
+  const snapshot = (more: object = {}) => ({
+    actor, imageId: newUuid(), ownerId: project, name: 'snap', diskFormat: 'raw', containerFormat: 'bare', minDisk: 1, minRam: 64, properties: { image_type: 'snapshot' }, ...more,
+  });
+  const bring = async (id: string, body: string | Buffer, options: { maxBytes?: number; ticket?: string } = {}) => {
+    const { url, ticket } = await client.issueUploadTicket({ imageId: id, hostId: 'h', maxBytes: options.maxBytes ?? 1000 });
+    const answer = await fetch(url, { method: 'PUT', headers: { authorization: `Ticket ${options.ticket ?? ticket}` }, body: body as string });
+    return { status: answer.status, text: await answer.text(), url, ticket };
+  };
+
+  it('bring the data of a snapshot once, by ticket, into a private image of the owner', async () => {
+    const given = snapshot();
+    expect(await client.createForSnapshot(given)).toMatchObject({ id: given.imageId, status: 'queued', minDisk: 1, properties: { image_type: 'snapshot' } });
+    expect(await client.createForSnapshot(given)).toMatchObject({ id: given.imageId, status: 'queued' });
+    const brought = await bring(given.imageId, 'disk of a guest');
+    expect([brought.status, JSON.parse(brought.text)]).toEqual([200, { sizeBytes: 15, sha512: createHash('sha512').update('disk of a guest').digest('hex') }]);
+    expect((await send('GET', `/v2/images/${given.imageId}`)).json).toMatchObject({ status: 'active', visibility: 'private', owner: project, image_type: 'snapshot', size: 15 });
+    expect((await fetch(brought.url, { method: 'PUT', headers: { authorization: `Ticket ${brought.ticket}` }, body: 'again' })).status).toBe(401);
+    expect(await client.issueUploadTicket({ imageId: given.imageId, hostId: 'h', maxBytes: 1 })).toMatchObject({ stored: true, ticket: '' });
+    expect(await client.discardSnapshot({ imageId: given.imageId })).toEqual({ removed: false });
+    expect((await send('DELETE', `/v2/images/${given.imageId}`)).status).toBe(204);
+  });
+
+  it('bring nothing that is too large, of another format, for another image, or by another ticket', async () => {
+    const before = storedFiles();
+    const given = snapshot();
+    await client.createForSnapshot(given);
+    const refused = [
+      await bring(given.imageId, 'x'.repeat(1001)),
+      await bring(given.imageId, 'x', { ticket: 'guessed' }),
+      await bring(given.imageId, 'x', { ticket: (await client.issueDownloadTicket({ imageId: (await stored()).id, hostId: 'h' })).ticket }),
+      await bring(given.imageId, Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(600)])),
+    ];
+    expect(refused.map(({ status }) => status)).toEqual([413, 401, 401, 400]);
+    const other = snapshot();
+    await client.createForSnapshot(other);
+    const { ticket } = await client.issueUploadTicket({ imageId: other.imageId, hostId: 'h', maxBytes: 10 });
+    expect((await bring(given.imageId, 'x', { ticket })).status).toBe(401);
+    const chunked = await fetch((await client.issueUploadTicket({ imageId: given.imageId, hostId: 'h', maxBytes: 5 })).url, {
+      method: 'PUT', headers: { authorization: `Ticket ${(await client.issueUploadTicket({ imageId: given.imageId, hostId: 'h', maxBytes: 5 })).ticket}` },
+      body: new ReadableStream({ start(controller) { controller.enqueue(Buffer.from('123456')); controller.close(); } }), duplex: 'half',
+    } as RequestInit);
+    expect(chunked.status).toBe(413);
+    expect((await send('GET', `/v2/images/${given.imageId}`)).json).toMatchObject({ status: 'queued', size: null });
+    for (const { imageId } of [given, other]) {
+      expect(await client.discardSnapshot({ imageId })).toEqual({ removed: true });
+      expect(await client.discardSnapshot({ imageId })).toEqual({ removed: false });
+      expect((await send('GET', `/v2/images/${imageId}`)).status).toBe(404);
+    }
+    expect((await client.issueUploadTicket({ imageId: given.imageId, hostId: 'h', maxBytes: 5 }).catch((error: { kind: string }) => error)) as { kind: string }).toMatchObject({ kind: 'notFound' });
+    expect(storedFiles().filter((file) => file.endsWith('.part'))).toEqual(before.filter((file) => file.endsWith('.part')));
+  });
+
+  it('have snapshots only where the actor may create images', async () => {
+    for (const [more, kind] of [
+      [{ ownerId: 'other' }, 'forbidden'], [{ actor: { ...actor, roles: ['reader'] } }, 'forbidden'],
+      [{ properties: { owner: 'someone' } }, 'badRequest'], [{ properties: { status: 'active' } }, 'forbidden'], [{ diskFormat: 'exe' }, 'badRequest'],
+    ] as const) {
+      const given = snapshot(more);
+      await expect(client.createForSnapshot(given as ReturnType<typeof snapshot>)).rejects.toMatchObject({ kind });
+      expect((await send('GET', `/v2/images/${given.imageId}`, { token: identity.sign({ roles: ['admin'] }) })).status).toBe(404);
+    }
+    const given = snapshot({ ownerId: 'elsewhere', actor: { ...actor, roles: ['admin', 'member'] } });
+    await client.createForSnapshot(given);
+    await expect(client.createForSnapshot({ ...given, actor, ownerId: project })).rejects.toMatchObject({ kind: 'conflict' });
   });
 });

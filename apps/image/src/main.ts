@@ -13,6 +13,7 @@ import { FileStore } from './store/file-store';
 import { StoreSweeper } from './store/store-sweeper';
 import { DataServer } from './tickets/data-server';
 import { DownloadTickets } from './tickets/download-tickets';
+import { UploadTickets } from './tickets/upload-tickets';
 
 const config = readConfig();
 const db = createDatabase<ImageSchema>({ url: config.VIRGA_DB_URL });
@@ -32,11 +33,11 @@ async function serve(): Promise<void> {
     const store = new FileStore(config.VIRGA_IMAGE_STORE_DIR);
     await store.prepare();
     const images = new ImageRepository(db);
-    const tickets = new DownloadTickets();
-    const dataServer = new DataServer(images, store, tickets, logger);
+    const parts = { images, store, downloads: new DownloadTickets(), uploads: new UploadTickets(), config, logger };
+    const dataServer = new DataServer(parts);
     await dataServer.listen(config.VIRGA_IMAGE_DATA_LISTEN);
     onStop('data server', () => dataServer.close());
-    const served = await bus.serve(imageContract, imageHandlers(images, tickets, config));
+    const served = await bus.serve(imageContract, imageHandlers(parts));
     onStop('rpc', () => served.stop());
     const sweeper = new StoreSweeper(images, store, logger);
     sweeper.start();

@@ -220,6 +220,14 @@ export class FakeImages {
         const { sizeBytes, sha512, diskFormat } = find(imageId);
         return { url: `http://127.0.0.1:9293/images/${imageId}`, ticket: newUuid(), expiresAt: Date.now() + 60_000, sizeBytes, sha512, diskFormat };
       },
+      createForSnapshot: async ({ imageId: id, name, diskFormat, containerFormat, minDisk, minRam, properties }) => {
+        if (!this.images.has(id)) this.add({ id, name, status: 'queued', diskFormat, containerFormat, sizeBytes: 0, virtualSizeBytes: null, sha512: '', minDisk, minRam, properties });
+        return find(id);
+      },
+      issueUploadTicket: async ({ imageId, maxBytes }) => ({
+        url: `http://127.0.0.1:9293/data/${imageId}`, ticket: newUuid(), expiresAt: Date.now() + 60_000, maxBytes, stored: find(imageId).status === 'active',
+      }),
+      discardSnapshot: async ({ imageId }) => ({ removed: this.images.get(imageId)?.status === 'queued' && this.images.delete(imageId) }),
     });
   }
 }

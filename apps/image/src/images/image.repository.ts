@@ -53,6 +53,11 @@ export class ImageRepository {
     }
   }
 
+  /** Adds the row unless its id is taken. */
+  async insertOnce(row: Insertable<ImagesTable>): Promise<void> {
+    await this.db.insertInto('images').ignore().values(row).execute();
+  }
+
   /** Changes the image if it is still as it was read (`updated_at`); 409 otherwise. */
   async update(image: ImageRow, changes: Updateable<ImagesTable>): Promise<ImageRow> {
     const now = new Date(Math.max(Date.now(), image.updated_at.getTime() + 1));
@@ -102,6 +107,12 @@ export class ImageRepository {
     const { numUpdatedRows } = await this.db.updateTable('images').set({ status: 'queued', upload_token: null, upload_lease: null })
       .where('status', '=', 'saving').where('upload_lease', '<', sql<Date>`CURRENT_TIMESTAMP(3)`).executeTakeFirst();
     return Number(numUpdatedRows);
+  }
+
+  /** Deletes an image that has no data yet. */
+  async deleteUnfinished(id: string): Promise<boolean> {
+    const { numDeletedRows } = await this.db.deleteFrom('images').where('id', '=', id).where('status', 'in', ['queued', 'saving']).executeTakeFirst();
+    return numDeletedRows > 0n;
   }
 
   async delete(id: string): Promise<boolean> {

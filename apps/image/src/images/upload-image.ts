@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { badRequest, newUuid, type Logger } from '@virga/core';
 import { ImageRefused, inspectImage } from '@virga/domain';
-import type { FileStore } from '../store/file-store';
+import type { FileStore, StoredUpload } from '../store/file-store';
 import type { ImageConfig } from '../config';
 import type { ImageRepository, ImageRow } from './image.repository';
 
@@ -12,12 +12,12 @@ const RENEW_EVERY_MS = 15_000;
 /**
  * Takes the data of a queued image: streamed to disk, hashed, inspected, and only then active. Whatever goes wrong
  * (broken connection, refused content, deleted meanwhile) leaves a queued or no image and no data.
- * `contentDigest`: RFC 9530 `Content-Digest`, checked when the client gives it.
+ * `maxBytes`: a bound below that of the service. `contentDigest`: RFC 9530 `Content-Digest`, checked when the client gives it.
  */
 export async function uploadImage(
-  deps: { images: ImageRepository; store: FileStore; config: ImageConfig; logger: Logger },
+  deps: { images: ImageRepository; store: FileStore; config: ImageConfig; logger: Logger; maxBytes?: number },
   image: ImageRow, data: Readable, expected: { length?: number; contentDigest?: string },
-): Promise<void> {
+): Promise<StoredUpload> {
   const { images, store, config, logger } = deps;
   if (image.disk_format === null || image.container_format === null) throw badRequest('Properties disk_format, container_format must be set prior to saving data.');
   const token = newUuid();
@@ -29,12 +29,13 @@ export async function uploadImage(
     );
   }, RENEW_EVERY_MS);
   try {
-    const stored = await store.receive(image.id, token, data, config.VIRGA_IMAGE_SIZE_CAP);
+    const stored = await store.receive(image.id, token, data, Math.min(deps.maxBytes ?? Infinity, config.VIRGA_IMAGE_SIZE_CAP));
     if (expected.length !== undefined && stored.size !== expected.length) throw badRequest(`The body ended after ${stored.size} of ${expected.length} bytes.`);
     if (expected.contentDigest !== undefined) await checkDigest(deps, image.id, token, expected.contentDigest, stored.sha512);
     const { virtualSizeBytes } = await store.inspectPart(image.id, token, (source) =>
       inspectImage(source, image.disk_format!, { maxVirtualBytes: config.VIRGA_IMAGE_VIRTUAL_SIZE_CAP }));
     await images.finishUpload(image.id, token, { ...stored, virtualSize: virtualSizeBytes }, () => store.commit(image.id, token));
+    return stored;
   } catch (error) {
     await images.abandonUpload(image.id, token).catch((failure: unknown) => logger.warn({ err: failure, imageId: image.id }, 'upload not abandoned; its lease will end'));
     await store.discardPart(image.id, token);
