@@ -6,6 +6,8 @@ import type { Bus } from '@virga/rpc';
 import { FlavorsController } from './flavors/flavors.controller';
 import { KeypairsController } from './keypairs/keypairs.controller';
 import { COMPUTE_VERSIONS } from './microversions';
+import { MigrationsController } from './migrations/migrations.controller';
+import { ServerMigrationsController } from './migrations/server-migrations.controller';
 import { neighboursOn } from './neighbours';
 import { computePolicies } from './policies';
 import { QuotaClassSetsController, QuotaSetsController } from './quotas/quota-sets.controller';
@@ -30,6 +32,7 @@ const CONTROLLERS = [
   VersionsController, ExtensionsController, FlavorsController, FlavorExtraSpecsController, FlavorAccessController, KeypairsController,
   ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
+  MigrationsController, ServerMigrationsController,
 ];
 
 export interface ComputeAppOptions {

@@ -3,7 +3,8 @@ import { flavorPolicies } from './flavors/flavor.policy';
 import { hostPolicies } from './hosts/host.policy';
 import { keypairPolicies } from './keypairs/keypair.policy';
 import { limitPolicies } from './limits/limits.policy';
+import { migrationPolicies } from './migrations/migration.policy';
 import { quotaPolicies } from './quotas/quota.policy';
 import { serverPolicies } from './servers/server.policy';
 
-export const computePolicies: Policies = { ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies };
+export const computePolicies: Policies = { ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies };

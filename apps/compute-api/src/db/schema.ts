@@ -198,6 +198,49 @@ export interface ServicesTable {
   updated_at: Date;
 }
 
+/** Moves of instances between hosts and changes of their size; types and statuses are those of @virga/domain. */
+export interface MigrationsTable {
+  id: Generated<number>;
+  uuid: string;
+  instance_id: string;
+  /** Who carries it out. */
+  operation_id: string | null;
+  migration_type: string;
+  status: string;
+  source_host_id: string | null;
+  source_compute: string | null;
+  dest_host_id: string | null;
+  dest_compute: string | null;
+  /** Address of the destination. */
+  dest_host: string | null;
+  /** Ids in the table of flavors. */
+  old_flavor_id: number | null;
+  new_flavor_id: number | null;
+  user_id: string;
+  project_id: string | null;
+  /** Bytes; null until the hypervisor has told. */
+  memory_total: Generated<number | null>;
+  memory_processed: Generated<number | null>;
+  memory_remaining: Generated<number | null>;
+  disk_total: Generated<number | null>;
+  disk_processed: Generated<number | null>;
+  disk_remaining: Generated<number | null>;
+  /** pre-copy or post-copy. */
+  mode: Generated<string | null>;
+  iteration: Generated<number | null>;
+  dirty_bytes_per_second: Generated<number | null>;
+  eta_ms: Generated<number | null>;
+  /** As the hypervisor measured it; of post-copy only the switch. */
+  downtime_ms: Generated<number | null>;
+  total_ms: Generated<number | null>;
+  /** Of the newest report of progress that was taken. */
+  progress_sequence: Generated<number>;
+  /** What somebody wants of the running migration: force_complete or abort. */
+  wish: Generated<string | null>;
+  created_at: Date;
+  updated_at: Date | null;
+}
+
 /** Work of which only one conductor may be at a time. */
 export interface LeasesTable { name: string; owner: string; lease_until: Date }
 
@@ -219,4 +262,5 @@ export interface ComputeDb extends WithOutbox {
   hosts: HostsTable;
   services: ServicesTable;
   leases: LeasesTable;
+  migrations: MigrationsTable;
 }

@@ -1,0 +1,42 @@
+import { sqlMigration } from '@virga/db';
+
+/** Moves of instances between hosts, and changes of their size. */
+export const migrations = sqlMigration([
+  `CREATE TABLE migrations (
+    id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    uuid CHAR(36) NOT NULL,
+    instance_id CHAR(36) NOT NULL,
+    operation_id CHAR(36) NULL,
+    migration_type VARCHAR(16) NOT NULL,
+    status VARCHAR(24) NOT NULL,
+    source_host_id VARCHAR(64) NULL,
+    source_compute VARCHAR(255) NULL,
+    dest_host_id VARCHAR(64) NULL,
+    dest_compute VARCHAR(255) NULL,
+    dest_host VARCHAR(255) NULL,
+    old_flavor_id INT UNSIGNED NULL,
+    new_flavor_id INT UNSIGNED NULL,
+    user_id VARCHAR(64) NOT NULL,
+    project_id VARCHAR(64) NULL,
+    memory_total BIGINT NULL,
+    memory_processed BIGINT NULL,
+    memory_remaining BIGINT NULL,
+    disk_total BIGINT NULL,
+    disk_processed BIGINT NULL,
+    disk_remaining BIGINT NULL,
+    mode VARCHAR(16) NULL,
+    iteration INT NULL,
+    dirty_bytes_per_second BIGINT NULL,
+    eta_ms BIGINT NULL,
+    downtime_ms BIGINT NULL,
+    total_ms BIGINT NULL,
+    progress_sequence BIGINT NOT NULL DEFAULT 0,
+    wish VARCHAR(16) NULL,
+    created_at DATETIME(3) NOT NULL,
+    updated_at DATETIME(3) NULL,
+    UNIQUE KEY migrations_uuid (uuid),
+    KEY migrations_instance (instance_id, id),
+    KEY migrations_status (status),
+    KEY migrations_created (created_at, id)
+  ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
+]);
