@@ -8,7 +8,7 @@ import { networkAuditContract, networkContract } from '@virga/contracts';
 import type { Collection } from './api/collection';
 import { ExtensionController } from './api/extension.controller';
 import { policies } from './api/policies';
-import { COLLECTIONS, controllerOf, type Collections } from './api/resource.controllers';
+import { COLLECTIONS, RESOURCE_CONTROLLERS, type Collections } from './api/resource.controllers';
 import { TAGGED, TagController } from './api/tag.controller';
 import { CollectionVerbs } from './api/verbs';
 import { VersionController } from './api/version.controller';
@@ -91,7 +91,7 @@ export async function createNetworkApp(options: NetworkAppOptions): Promise<Netw
     module: NetworkModule,
     controllers: [
       VersionController, ExtensionController, QuotaController, AgentController, AvailabilityZoneController, RouterInterfaceController,
-      ...Object.keys(collections).map(controllerOf), TagController,
+      ...RESOURCE_CONTROLLERS, TagController,
     ],
     providers: [
       { provide: COLLECTIONS, useValue: collections },

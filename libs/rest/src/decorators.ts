@@ -51,18 +51,39 @@ const currentStyle = (): FaultStyle => {
   return edgeStyle;
 };
 
+const SCHEMAS = Symbol('virga.input-schemas');
+type InputPart = 'body' | 'query';
+/** By handler: what its body and its query must be. */
+type InputSchemas = Partial<Record<InputPart, SchemaSteps>>;
+
+/** A parameter decorator that also notes its schema at the handler, for tools that walk the routes. */
+const noting = (part: InputPart, decorate: (schema: SchemaSteps) => ParameterDecorator) => (schema: SchemaSteps): ParameterDecorator => (target, handler, index) => {
+  decorate(schema)(target, handler, index);
+  const known = (Reflect.getOwnMetadata(SCHEMAS, target, handler!) ?? {}) as InputSchemas;
+  Reflect.defineMetadata(SCHEMAS, { ...known, [part]: schema }, target, handler!);
+};
+const notedSchemas = (part: InputPart) => (controller: { prototype: object }, handler: string): TSchema[] => {
+  const schema = ((Reflect.getMetadata(SCHEMAS, controller.prototype, handler) ?? {}) as InputSchemas)[part];
+  return schema === undefined ? [] : isSteps(schema) ? schema.map(([, step]) => step) : [schema];
+};
+
+/** What the body of a handler must be, one schema for each microversion step; empty when it has no `ValidBody`. */
+export const bodySchemaOf = notedSchemas('body');
+/** The same for its query. */
+export const querySchemaOf = notedSchemas('query');
+
 /** The JSON body, checked by the schema of the request's microversion. */
-export const ValidBody = createParamDecorator((schema: SchemaSteps, context: ExecutionContext) => {
+export const ValidBody = noting('body', createParamDecorator((schema: SchemaSteps, context: ExecutionContext) => {
   const request = requestOf(context);
   const style = currentStyle();
   if (request.body === undefined || request.body === null || typeof request.body !== 'object') throw badRequest(style.malformedBody);
   checkInput(schemaFor(schema, request), request.body, style);
   return request.body;
-});
+}));
 
 /** The query, checked; values are strings, repeated keys arrays. */
-export const ValidQuery = createParamDecorator((schema: SchemaSteps, context: ExecutionContext) => {
+export const ValidQuery = noting('query', createParamDecorator((schema: SchemaSteps, context: ExecutionContext) => {
   const request = requestOf(context);
   checkInput(schemaFor(schema, request), request.query, currentStyle());
   return request.query;
-});
+}));

@@ -16,24 +16,24 @@ export class RouterInterfaceController {
 
   @Put(':id/add_router_interface')
   add(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown) {
-    return this.verbs.act(this.collections['routers']!, caller, id, 'add_router_interface', (trx, row) => addInterface(trx, caller, row, body));
+    return this.verbs.act(this.collections.routers, caller, id, 'add_router_interface', (trx, row) => addInterface(trx, caller, row, body));
   }
 
   @Put(':id/remove_router_interface')
   remove(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown) {
-    return this.verbs.act(this.collections['routers']!, caller, id, 'remove_router_interface', (trx, row) => removeInterface(trx, row, body));
+    return this.verbs.act(this.collections.routers, caller, id, 'remove_router_interface', (trx, row) => removeInterface(trx, row, body));
   }
 
   /** Adds routes to those that are there; adding one again changes nothing. */
   @Put(':id/add_extraroutes')
   async addRoutes(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown): Promise<View> {
     const { routes } = unwrapBody(body, 'router');
-    return { router: await this.verbs.change(this.collections['routers']!, caller, id, {}, (trx, row) => addRoutes(trx, row, routes)) };
+    return { router: await this.verbs.change(this.collections.routers, caller, id, {}, (trx, row) => addRoutes(trx, row, routes)) };
   }
 
   @Put(':id/remove_extraroutes')
   async removeRoutes(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown): Promise<View> {
     const { routes } = unwrapBody(body, 'router');
-    return { router: await this.verbs.change(this.collections['routers']!, caller, id, {}, (trx, row) => removeRoutes(trx, row, routes)) };
+    return { router: await this.verbs.change(this.collections.routers, caller, id, {}, (trx, row) => removeRoutes(trx, row, routes)) };
   }
 }

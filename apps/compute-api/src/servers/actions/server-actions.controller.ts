@@ -11,7 +11,7 @@ import { powerActions } from './power';
 import { resetState } from './reset-state';
 
 /** Everything that is built; any other key is no action of this cloud. */
-const ACTIONS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
+export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
 
 @Controller(under('servers/:id/action'))
 export class ServerActionsController {
@@ -28,7 +28,7 @@ export class ServerActionsController {
     const keys = Object.keys(body);
     if (keys.length !== 1) throw badRequest(style.malformedBody);
     const key = keys[0]!;
-    const action = Object.hasOwn(ACTIONS, key) ? ACTIONS[key] : undefined;
+    const action = Object.hasOwn(SERVER_ACTION_HANDLERS, key) ? SERVER_ACTION_HANDLERS[key] : undefined;
     const schema = action && pickStep(action.schema, version);
     if (!action || !schema) throw badRequest(`There is no such action: ${key}`);
     this.policy.enforce(caller, action.rule);
