@@ -21,12 +21,13 @@ const MAY_IMPORT = {
   domain: ['core'],
   rpc: ['core'],
   service: ['core', 'rpc'],
+  'mutual-tls': ['core'],
   db: ['core', 'domain'],
   contracts: ['core', 'domain', 'rpc'],
   rest: ['core', 'rpc', 'contracts'],
-  testing: ['core', 'domain', 'rpc', 'contracts', 'rest', 'db', 'service', 'libvirt', 'ovsdb'],
-  deploy: ['core', 'rpc', 'contracts'],
-  app: ['core', 'domain', 'rpc', 'contracts', 'rest', 'db', 'service', 'libvirt', 'ovsdb', 'testing'],
+  testing: ['core', 'domain', 'rpc', 'contracts', 'rest', 'db', 'service', 'mutual-tls', 'libvirt', 'ovsdb'],
+  deploy: ['core', 'rpc', 'contracts', 'mutual-tls'],
+  app: ['core', 'domain', 'rpc', 'contracts', 'rest', 'db', 'service', 'mutual-tls', 'libvirt', 'ovsdb', 'testing'],
 };
 const LIBS = MAY_IMPORT.testing.concat('testing');
 

@@ -40,7 +40,7 @@ check_ports() {
     [[ $st == 0A ]] && listening[${address##*:}]+=" ${address%:*}/$inode"
   done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
   while read -r name base where _; do
-    [[ -z $name || $name == \#* ]] && continue
+    [[ -z $name || $name == \#* || $where == host ]] && continue
     port=$((base + offset)); printf -v hex '%04X' "$port"
     if ((port >= 32768)); then obstacle "port $port ($name) would be above 32767; choose a smaller --port-offset."; continue; fi
     for line in ${listening[$hex]:-}; do

@@ -16,6 +16,10 @@ describe('planPorts', () => {
     expect(() => planPorts(table, 10_000)).toThrow('above 32767');
   });
 
+  it('refuses an offset by which clients would refuse a port', () => {
+    expect(() => planPorts(table, 1000)).toThrow('port 6000 (identity)');
+  });
+
   it('refuses a table with a missing or a doubled port', () => {
     expect(() => planPorts(table.replace(/^amqp .*/m, ''), 0)).toThrow('no port for amqp');
     expect(() => planPorts(table.replace(/^amqp .*/m, 'amqp 5000 both'), 0)).toThrow('same port');
@@ -32,7 +36,7 @@ describe('planSite', () => {
   });
 
   it('gives two clouds with different names and offsets nothing in common on the machine', () => {
-    const [one, two] = [site({ hosts: 2 }), site({ hosts: 2, name: 'vgtest', portOffset: 1000 })];
+    const [one, two] = [site({ hosts: 2 }), site({ hosts: 2, name: 'vgtest', portOffset: 1100 })];
     const claims = (cloud: Site): (string | number)[] => [
       ...Object.values(cloud.ports), cloud.management.bridge, cloud.external.bridge, cloud.management.cidr, cloud.external.cidr, cloud.fabric.netns,
       ...cloud.hosts.flatMap((host) => [host.netns, ...Object.values(host.links).map((link) => link.outside)]),

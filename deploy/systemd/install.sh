@@ -13,7 +13,7 @@ fail() { echo "install.sh: $*" >&2; exit 1; }
 compgen -G "$state/parts/*/supervisor" >/dev/null && fail "the cloud runs; ./virga down first"
 
 plumbing="virga-plumbing@$(systemd-escape --path "$state").service"
-tasks=release,plumbing,mariadb-files,rabbitmq-files,ovn-files
+tasks=release,certificates,plumbing,mariadb-files,rabbitmq-files,ovn-files
 for directory in "$state"/hosts/*/; do tasks+=,$(basename "$directory")-files; done
 
 install -m 644 "$here/virga.target" "$units/virga.target"

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
 import { errorMessage, systemClock } from '@virga/core';
 import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
+import { readTlsIdentity } from '@virga/mutual-tls';
 import { RabbitBus, agentUser, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { agentHandlers } from './agent.handlers';
@@ -12,6 +13,7 @@ import { ReportSender } from './commands/report-sender';
 import { readConfig } from './config';
 import { boundConsoleLog } from './consoles/console-log';
 import { ImageCache } from './disks/image-cache';
+import { HostServer } from './host-server/host-server';
 import { describeHost } from './hosts/describe-host';
 import { Heartbeat } from './hosts/heartbeat';
 import { markBoot, recoverGuests } from './hosts/recover-guests';
@@ -74,10 +76,15 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const runner = new CommandRunner(hostId, journal, verbTable(host), (report) => reports.deliver(report), logger, (verb, ok, seconds) => metrics.commandEnded(verb, ok, seconds));
   onStop('reports', () => reports.stop());
 
+  const hostServer = new HostServer(() => readTlsIdentity(config), logger);
+  const agentPort = await hostServer.listen(config.VIRGA_AGENT_HOST_IP, config.VIRGA_AGENT_PORT);
+  onStop('host server', () => hostServer.close());
+  const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;
+
   // Larger than any sequence of an earlier life of this agent.
   let sequence = Date.now() * 1000;
   const nextSequence = () => ++sequence;
-  const heartbeat = new Heartbeat(() => describeHost(config, driver), gateway, nextSequence, logger);
+  const heartbeat = new Heartbeat(() => describeHost(config, driver, agentUrl), gateway, nextSequence, logger);
   onStop('heartbeat', () => heartbeat.stop());
   driver.onResync(() => heartbeat.hurry());
   driver.onPowerChange((instanceId, powerState, reason) => {

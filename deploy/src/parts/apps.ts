@@ -2,9 +2,11 @@ import { statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '../env-file';
+import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { fleetUser } from '@virga/rpc';
 import { appHealth } from '../health/http-health';
 import { EXTERNAL_PHYSICAL_NETWORK } from '../seed/external-network';
+import { consoleProxyIdentity, hostIdentity, tlsEnv } from '../pki/identities';
 import type { SecretStore } from '../secrets';
 import type { HostPlan, Site } from '../site';
 import { hostId, inHost } from '../stages/host-namespace';
@@ -28,6 +30,8 @@ interface App {
   heapMb: number;
   after: string[];
   env?: (site: Site, secrets: SecretStore) => Record<string, string>;
+  /** Besides the bundle, what makes it start anew. */
+  files?: (site: Site) => string[];
 }
 
 const listen = (port: number): string => `127.0.0.1:${port}`;
@@ -63,7 +67,11 @@ const APPS: App[] = [
     name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
     env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute) }),
   },
-  { name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq'], env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console) }) },
+  {
+    name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq'],
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), ...tlsEnv(consoleProxyIdentity(site)) }),
+    files: (site) => [join(consoleProxyIdentity(site), IDENTITY_FILES.cert)],
+  },
 ];
 
 /** Apps whose entry has the verb `migrate`, in the order in which their schemas may refer to each other. */
@@ -96,13 +104,13 @@ export const appEnv = (site: Site, secrets: SecretStore, name: string): Record<s
 };
 
 export function appParts(site: Site, secrets: SecretStore): Part[] {
-  return APPS.map(({ name, app, entry, heapMb, after }) => ({
+  return APPS.map(({ name, app, entry, heapMb, after, files }) => ({
     name,
     group: 'service',
     after,
     script: `exec ${asUser(SERVICE_USER)} ${nodeCommand(heapMb)} ${quote(entryFile(site, app, entry))}`,
     env: appEnv(site, secrets, name),
-    files: [entryFile(site, app, entry)],
+    files: [entryFile(site, app, entry), ...(files?.(site) ?? [])],
     health: () => appHealth(adminSocket(site, name)),
     startTimeoutMs: 60_000,
     stopTimeoutMs: 30_000,
@@ -137,6 +145,8 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
       VIRGA_AGENT_HOST_ID: id,
       VIRGA_AGENT_HOSTNAME: host.name,
       VIRGA_AGENT_HOST_IP: host.managementAddress,
+      VIRGA_AGENT_PORT: String(site.ports['agent-tls']),
+      ...tlsEnv(hostIdentity(host)),
       VIRGA_AGENT_STATE_DIR: join(host.directory, 'agent'),
       // Packets pass a userspace switch here, which sees what a guest leaves to hardware that is not there.
       VIRGA_AGENT_CHECKSUM_OFFLOAD: 'false',

@@ -11,6 +11,7 @@ import { createSchemas, grantViews, prepareMariadb } from '../parts/mariadb';
 import { initializeOvn, prepareOvnCentral } from '../parts/ovn-central';
 import type { Part } from '../parts/part';
 import { fleetsOf, importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
+import { issueCertificates } from '../pki/identities';
 import { ensureRunning, partState } from '../process/supervision';
 import { Progress } from '../progress';
 import { SecretStore } from '../secrets';
@@ -103,6 +104,7 @@ const SERVICE_BEFORE: Record<string, string[]> = {
   image: ['migrate-image'],
   conductor: ['migrate-compute-api', 'grants'],
   'compute-api': ['migrate-compute-api', 'grants'],
+  'console-proxy': ['certificates'],
 };
 
 function partTask(site: Site, part: Part): Task {
@@ -123,6 +125,7 @@ function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
   const hostIds = (): string[] => site.hosts.map(hostId);
   return [
     { name: 'release', after: [], work: async () => installRelease(site) },
+    { name: 'certificates', after: [], work: () => issueCertificates(site) },
     { name: 'plumbing', after: [], work: () => plumb(site) },
     { name: 'mariadb-files', after: [], work: () => prepareMariadb(site) },
     { name: 'schemas', after: ['mariadb'], work: () => createSchemas(site, secrets) },
@@ -138,7 +141,7 @@ function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
     { name: 'ovn-rows', after: ['ovn-nb', 'ovn-sb'], work: () => initializeOvn(site) },
     ...site.hosts.flatMap((host): Task[] => [
       { name: `${host.name}-namespace`, after: ['plumbing'], work: () => createHostNamespace(site, host) },
-      { name: `${host.name}-files`, after: [`${host.name}-namespace`], work: () => prepareHost(site, host) },
+      { name: `${host.name}-files`, after: [`${host.name}-namespace`, 'certificates'], work: () => prepareHost(site, host) },
       { name: `${host.name}-chassis`, after: [`${host.name}-ovsdb`], work: () => describeChassis(site, host) },
       { name: `${host.name}-bridges`, after: [`${host.name}-vswitchd`], work: () => createBridges(host) },
     ]),

@@ -142,6 +142,8 @@ export const HostFacts = Type.Object({
   /** As libvirt writes it: major * 1,000,000 + minor * 1,000 + release. */
   hypervisorVersion: Type.Integer(),
   hostIp: Type.String(),
+  /** Where the host's server answers other hosts and the console proxy, by mutual TLS; absent for a simulated host. */
+  agentUrl: Type.Optional(Type.String({ pattern: '^https://[0-9A-Za-z.:\\[\\]-]+$', maxLength: 255 })),
   cpuInfo: Type.String(),
   totals: Type.Object({ vcpus: Type.Integer(), memoryMb: Type.Integer(), diskGb: Type.Integer() }),
   traits: Type.Array(Type.String()),

@@ -12,7 +12,7 @@ type Report = Parameters<Client<typeof agentGatewayContract>['heartbeat']>[0];
 export type HostDescription = Omit<Report, 'sequence'>;
 
 /** This machine: what the configuration says, what it has, and what really runs on it. */
-export async function describeHost(config: AgentConfig, driver: VirtDriver): Promise<HostDescription> {
+export async function describeHost(config: AgentConfig, driver: VirtDriver, agentUrl: string): Promise<HostDescription> {
   const [facts, instances, disk] = await Promise.all([driver.facts(), driver.list(), statfs(config.VIRGA_AGENT_STATE_DIR)]);
   const diskTotal = Math.floor((disk.blocks * disk.bsize) / GIB);
   const diskFree = Math.floor((disk.bavail * disk.bsize) / GIB);
@@ -20,7 +20,7 @@ export async function describeHost(config: AgentConfig, driver: VirtDriver): Pro
   const diskGb = config.VIRGA_AGENT_DISK_GB || diskTotal;
   return {
     facts: {
-      hostId: config.VIRGA_AGENT_HOST_ID, hostname: config.VIRGA_AGENT_HOSTNAME, hostIp: config.VIRGA_AGENT_HOST_IP,
+      hostId: config.VIRGA_AGENT_HOST_ID, hostname: config.VIRGA_AGENT_HOSTNAME, hostIp: config.VIRGA_AGENT_HOST_IP, agentUrl,
       hypervisorType: facts.hypervisorType, hypervisorVersion: facts.hypervisorVersion, cpuInfo: facts.cpuInfo,
       totals: { vcpus: config.VIRGA_AGENT_VCPUS || facts.vcpus, memoryMb, diskGb },
       traits: [], simulated: false,

@@ -1,0 +1,4 @@
+export * from './authority';
+export * from './connect-to-host';
+export * from './identity';
+export * from './peer';
