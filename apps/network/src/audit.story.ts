@@ -24,7 +24,7 @@ it('tells which ports belong to which instance and host', async () => {
   const { instanceId, port } = await allocate();
   await harness.client.bindPorts({ instanceId, hostId: newUuid(), hostname: 'host7' });
   const { ports } = await handlers().computePorts({}, meta);
-  expect(ports).toContainEqual({ portId: port.portId, instanceId, hostname: 'host7', status: 'DOWN', ownedByInstance: true });
+  expect(ports).toContainEqual({ portId: port.portId, instanceId, hostname: 'host7', nextHostname: '', status: 'DOWN', ownedByInstance: true });
   await harness.client.releasePorts({ instanceId });
   expect((await handlers().computePorts({}, meta)).ports.map((other) => other.instanceId)).not.toContain(instanceId);
 });

@@ -205,6 +205,20 @@ describe('the contract', () => {
     expect(bound.ports).toHaveLength(2);
     for (const { portId } of bound.ports) expect(await ofPort(portId, 'options')).toBe('requested-chassis=host1');
     expect((await admin.get(`ports/${own.id}`)).body.port).toMatchObject({ 'binding:host_id': 'host1', 'binding:vif_type': 'ovs', device_id: instanceId, device_owner: 'compute:nova' });
+    // On its way to another host: on both, the destination silent until the guest announces itself there.
+    const next = { hostId: 'h2', hostname: 'host2' };
+    await harness.client.bindPorts({ instanceId, hostId: 'h1', hostname: 'host1', next });
+    for (const { portId } of bound.ports) {
+      expect(await ofPort(portId, 'options')).toBe('activation-strategy=rarp requested-chassis=host1,host2');
+    }
+    expect((await admin.get(`ports/${own.id}`)).body.port['binding:host_id']).toBe('host1');
+    expect((await harness.db.selectFrom('ports').select(['binding_host_id', 'binding_next_host_id']).where('device_id', '=', instanceId).execute())).toEqual([
+      { binding_host_id: 'host1', binding_next_host_id: 'host2' }, { binding_host_id: 'host1', binding_next_host_id: 'host2' },
+    ]);
+    for (const hostname of ['host2', 'host1']) {
+      await harness.client.bindPorts({ instanceId, hostId: hostname, hostname });
+      for (const { portId } of bound.ports) expect(await ofPort(portId, 'options')).toBe(`requested-chassis=${hostname}`);
+    }
     expect(await harness.client.instanceSecurityGroups({ instanceIds: [instanceId, newUuid()] })).toEqual({ groups: { [instanceId]: ['default'] } });
     const { groups: [described] } = await harness.client.describeSecurityGroups({ instanceId });
     expect(described).toMatchObject({ name: 'default', rules: expect.arrayContaining([expect.objectContaining({ direction: 'ingress', ethertype: 'IPv4', protocol: null, remoteGroup: expect.objectContaining({ name: 'default' }) })]) });

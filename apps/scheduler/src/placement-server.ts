@@ -6,7 +6,7 @@ import type { Handlers } from '@virga/rpc';
 import { ServeContract } from '@virga/rpc/nest-transport';
 import { Counter, type Registry } from 'prom-client';
 import { claim } from './allocations/claim';
-import { listAllocations, release } from './allocations/release';
+import { listAllocations, release, transfer } from './allocations/release';
 import type { PlacementDb } from './db/tables';
 import { HostView } from './hosts/host-view';
 import { removeHost, reportHosts, setHostEnabled, type CapacityRules } from './hosts/report-host';
@@ -48,6 +48,13 @@ export class PlacementServer implements Placement {
       if (refused) this.options.logger.warn({ consumerId: request.consumerId, filters: (error.details as { filters: unknown }).filters }, error.message);
       throw error;
     }
+  }
+
+  async transfer({ from, to }: Input<'transfer'>) {
+    const done = await this.answer(() => transfer(this.options.db, from, to));
+    if (done?.givenBack) this.view.givenBack(done.givenBack.hostId, done.givenBack.resources);
+    if (done) this.options.logger.info({ from, to }, 'claim transferred');
+    return { transferred: done !== undefined };
   }
 
   async release({ consumerId }: Input<'release'>) {

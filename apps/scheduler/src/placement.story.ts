@@ -186,6 +186,21 @@ describe('placement', () => {
     await checkSums();
   });
 
+  test('the room claimed for a migration becomes its instance\'s, and the old room is given back', async () => {
+    await report('one');
+    await report('two');
+    const [instance, migration] = ['instance', 'migration'];
+    const from = await placement.claim(wish({ consumerId: instance, requestedHost: 'one' }));
+    await placement.claim(wish({ consumerId: migration, requestedHost: 'two' }));
+    await checkSums();
+    expect(await placement.transfer({ from: migration, to: instance })).toEqual({ transferred: true });
+    expect(await placement.transfer({ from: migration, to: instance })).toEqual({ transferred: false });
+    const { allocations } = await placement.allocations({});
+    expect(allocations.map(({ consumerId, hostId }) => [consumerId, hostId])).toEqual([[instance, 'id-two']]);
+    expect((await placement.hosts({})).hosts.find(({ hostId }) => hostId === from.hostId)!.used).toEqual({ vcpus: 0, memoryMb: 0, diskGb: 0 });
+    await checkSums();
+  });
+
   test('a shrunken host keeps what it gave and gives no more; a host in use cannot be removed', async () => {
     await report('one');
     const { consumerId } = wish();

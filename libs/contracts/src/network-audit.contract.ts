@@ -7,6 +7,8 @@ export const ComputePort = Type.Object({
   instanceId: Type.String(),
   /** Name of the host to which it is bound; empty when it is bound to none. */
   hostname: Type.String(),
+  /** Name of the host to which its instance is moving; empty when it is not. */
+  nextHostname: Type.String(),
   status: Type.String(),
   ownedByInstance: Type.Boolean(),
 });

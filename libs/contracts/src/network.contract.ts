@@ -103,8 +103,15 @@ export const networkContract = defineContract('network', {
     Ports,
     20_000,
   ),
-  /** Sets binding:host_id (requested-chassis) of all the instance's ports. */
-  bindPorts: call(Type.Object({ instanceId: Type.String(), hostId: Type.String(), hostname: Type.String() }), Ports, 20_000),
+  /**
+   * Sets binding:host_id (requested-chassis) of all the instance's ports. With `next` the ports are realised there, too, for an
+   * instance that is moving there; a binding without `next` ends that, whichever of the two hosts it names.
+   */
+  bindPorts: call(
+    Type.Object({ instanceId: Type.String(), hostId: Type.String(), hostname: Type.String(), next: Type.Optional(Type.Object({ hostId: Type.String(), hostname: Type.String() })) }),
+    Ports,
+    20_000,
+  ),
   /** Deletes the ports that compute made, unbinds and gives back those that the user brought. A repeat is harmless. */
   releasePorts: call(Instance, Type.Object({}), 20_000),
   instancePorts: call(Instance, Ports),

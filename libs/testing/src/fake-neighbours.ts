@@ -51,6 +51,12 @@ export class FakePlacement {
   async serve(bus: Bus): Promise<void> {
     await bus.serve(placementContract, {
       claim: async (request) => this.claim(request),
+      transfer: async ({ from, to }) => {
+        this.log.push(`transfer ${from} ${to}`);
+        const held = this.claims.get(from);
+        if (held) this.claims.set(to, held);
+        return { transferred: this.claims.delete(from) };
+      },
       release: async ({ consumerId }) => { this.log.push(`release ${consumerId}`); return { released: this.claims.delete(consumerId) }; },
       reportHost: async ({ hostId, hostname, enabled, inventory }) => { this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
       reportHosts: async ({ hosts }) => { for (const { hostId, hostname, enabled, inventory } of hosts) this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
@@ -72,7 +78,7 @@ export interface FakeNetworkSpec { id: string; name: string; projectId?: string;
 /** Networks with a /24 each, ports in memory, neutron's refusals. */
 export class FakeNetwork {
   readonly networks = new Map<string, FakeNetworkSpec>();
-  readonly ports = new Map<string, InstancePort & { instanceId: string | null; projectId: string; hostId?: string; hostname?: string }>();
+  readonly ports = new Map<string, InstancePort & { instanceId: string | null; projectId: string; hostId?: string; hostname?: string; nextHostname?: string }>();
   /** What the service would find when it compares OVN with its tables. */
   readonly audit = { differing: [] as string[], stale: [] as string[], danglingFloatingIps: [] as string[], queued: 0, oldestQueuedSeconds: 0 };
   readonly securityGroups = new Map<string, string>([['default', newUuid()]]);
@@ -135,7 +141,7 @@ export class FakeNetwork {
   async serve(bus: Bus): Promise<void> {
     await bus.serve(networkAuditContract, {
       computePorts: async () => ({
-        ports: [...this.ports.values()].flatMap(({ portId, instanceId, hostname = '', status, ownedByInstance }) => (instanceId === null ? [] : [{ portId, instanceId, hostname, status, ownedByInstance }])),
+        ports: [...this.ports.values()].flatMap(({ portId, instanceId, hostname = '', nextHostname = '', status, ownedByInstance }) => (instanceId === null ? [] : [{ portId, instanceId, hostname, nextHostname, status, ownedByInstance }])),
       }),
       audit: async () => this.audit,
       reconcile: async () => { this.audit.differing.length = 0; this.audit.stale.length = 0; return {}; },
@@ -160,8 +166,8 @@ export class FakeNetwork {
         }
         return bound(instanceId);
       },
-      bindPorts: async ({ instanceId, hostId, hostname }) => {
-        for (const port of this.ports.values()) if (port.instanceId === instanceId) Object.assign(port, { hostId, hostname });
+      bindPorts: async ({ instanceId, hostId, hostname, next }) => {
+        for (const port of this.ports.values()) if (port.instanceId === instanceId) Object.assign(port, { hostId, hostname, nextHostname: next?.hostname ?? '' });
         return bound(instanceId);
       },
       releasePorts: async ({ instanceId }) => {

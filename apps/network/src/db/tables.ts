@@ -58,6 +58,8 @@ export interface PortTable extends Standard {
   /** JSON: {opt_name, opt_value, ip_version}[] */
   extra_dhcp_opts: Generated<string>;
   binding_host_id: Generated<string>;
+  /** The host to which its instance is moving: the port is realised on both until it has arrived. */
+  binding_next_host_id: Generated<string>;
   binding_vnic_type: Generated<string>;
   /** JSON: object */
   binding_profile: Generated<string>;

@@ -41,6 +41,15 @@ function optionRows(port: Port, addresses: readonly Address[], subnets: Readonly
   });
 }
 
+/**
+ * The host that may realise the port. While its instance moves, both ends: the destination forwards nothing until QEMU
+ * announces the guest there by RARP, so that no packet comes twice and none is lost to a late change.
+ */
+function chassisOptions({ binding_host_id: host, binding_next_host_id: next }: Port): Record<string, string> {
+  if (host === '') return {};
+  return next === '' ? { 'requested-chassis': host } : { 'requested-chassis': `${host},${next}`, 'activation-strategy': 'rarp' };
+}
+
 /** An instance's card (or whatever else a user plugs in): bound to its host, unable to send as another. */
 function cardColumns(port: Port, addresses: readonly Address[]): Record<string, ColumnValue> {
   const own = addresses.map(({ address }) => address);
@@ -52,7 +61,7 @@ function cardColumns(port: Port, addresses: readonly Address[]): Record<string, 
     port_security: port.port_security_enabled ? portSecurity(port.mac_address, own, pairs) : [],
     dhcpv4_options: dhcpRef(port, addresses, 4),
     dhcpv6_options: dhcpRef(port, addresses, 6),
-    options: port.binding_host_id ? { 'requested-chassis': port.binding_host_id } : {},
+    options: chassisOptions(port),
   };
 }
 

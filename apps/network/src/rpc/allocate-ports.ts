@@ -84,16 +84,17 @@ export async function releasePorts(trx: Trx, instanceId: string, portId?: string
       await deletePort(trx, port.id);
       continue;
     }
-    await trx.updateTable('ports').set({ device_id: '', device_owner: '', binding_host_id: '', binding_profile: '{}', instance_position: null }).where('id', '=', port.id).execute();
+    await trx.updateTable('ports').set({ device_id: '', device_owner: '', binding_host_id: '', binding_next_host_id: '', binding_profile: '{}', instance_position: null }).where('id', '=', port.id).execute();
     await touchPort(trx, port.id);
   }
 }
 
-/** Binds all ports of an instance to a host; ids of the ports. */
-export async function bindPorts(trx: Trx, instanceId: string, hostname: string): Promise<string[]> {
-  const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id']).where('device_id', '=', instanceId).where('instance_position', 'is not', null).forUpdate().execute();
-  for (const port of ports.filter(({ binding_host_id }) => binding_host_id !== hostname)) {
-    await touchPort(trx, port.id, { binding_host_id: hostname });
+/** Binds all ports of an instance to a host, and while it moves also to the one to which it is on its way; ids of the ports. */
+export async function bindPorts(trx: Trx, instanceId: string, hostname: string, nextHostname = ''): Promise<string[]> {
+  const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id', 'binding_next_host_id']).where('device_id', '=', instanceId)
+    .where('instance_position', 'is not', null).forUpdate().execute();
+  for (const port of ports.filter(({ binding_host_id: host, binding_next_host_id: next }) => host !== hostname || next !== nextHostname)) {
+    await touchPort(trx, port.id, { binding_host_id: hostname, binding_next_host_id: nextHostname });
   }
   return ports.map(({ id }) => id);
 }

@@ -9,11 +9,11 @@ import type { OvnWriter } from '../ovn/ovn-writer';
 export function auditHandlers(db: Kysely<NetworkSchema>, writer: OvnWriter): Handlers<typeof networkAuditContract> {
   return {
     async computePorts() {
-      const ports = await db.selectFrom('ports').select(['id', 'device_id', 'binding_host_id', 'status', 'instance_owned'])
+      const ports = await db.selectFrom('ports').select(['id', 'device_id', 'binding_host_id', 'binding_next_host_id', 'status', 'instance_owned'])
         .where('device_owner', 'like', 'compute:%').where('instance_position', 'is not', null).execute();
       return {
         ports: ports.map((port) => ({
-          portId: port.id, instanceId: port.device_id, hostname: port.binding_host_id, status: port.status, ownedByInstance: Boolean(port.instance_owned),
+          portId: port.id, instanceId: port.device_id, hostname: port.binding_host_id, nextHostname: port.binding_next_host_id, status: port.status, ownedByInstance: Boolean(port.instance_owned),
         })),
       };
     },

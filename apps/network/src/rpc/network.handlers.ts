@@ -35,8 +35,8 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
       return { ports: await portsOfInstance(db, request.instanceId) };
     },
 
-    async bindPorts({ instanceId, hostname }) {
-      const ids = await inTransaction(db, (trx) => bindPorts(trx, instanceId, hostname));
+    async bindPorts({ instanceId, hostname, next }) {
+      const ids = await inTransaction(db, (trx) => bindPorts(trx, instanceId, hostname, next?.hostname));
       waiter.changed();
       if (!(await waiter.written(ids, BIND_WAIT_MS))) throw unavailable('The ports were not written to the network database in time.');
       return { ports: await portsOfInstance(db, instanceId) };

@@ -1,4 +1,4 @@
-import { inTransaction, sql, type Kysely } from '@virga/db';
+import { inTransaction, sql, type Executor, type Kysely } from '@virga/db';
 import type { Resources } from '@virga/domain';
 import type { PlacementDb } from '../db/tables';
 
@@ -8,8 +8,22 @@ export interface Allocation {
   resources: Resources;
 }
 
+/**
+ * What `from` holds goes to `to`, whose own is given back. Undefined when `from` holds nothing; otherwise what was given back,
+ * if anything was.
+ */
+export function transfer(db: Kysely<PlacementDb>, from: string, to: string): Promise<{ givenBack: Allocation | undefined } | undefined> {
+  return inTransaction(db, async (trx) => {
+    const held = await trx.selectFrom('allocations').select('host_id').where('consumer_id', '=', from).forUpdate().executeTakeFirst();
+    if (!held) return undefined;
+    const givenBack = await release(trx, to);
+    await trx.updateTable('allocations').set({ consumer_id: to }).where('consumer_id', '=', from).execute();
+    return { givenBack };
+  });
+}
+
 /** Gives back what the consumer holds; undefined when that is nothing. */
-export function release(db: Kysely<PlacementDb>, consumerId: string): Promise<Allocation | undefined> {
+export function release(db: Executor<PlacementDb>, consumerId: string): Promise<Allocation | undefined> {
   return inTransaction(db, async (trx) => {
     const row = await trx.selectFrom('allocations').selectAll().where('consumer_id', '=', consumerId).forUpdate().executeTakeFirst();
     if (!row) return undefined;

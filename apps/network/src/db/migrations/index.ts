@@ -2,6 +2,7 @@ import type { Migrations } from '@virga/db';
 import { first } from './20261120_0001_first';
 import { securityGroups } from './20261120_0002_security_groups';
 import { serverAddresses } from './20261120_0004_server_addresses';
+import { portMoves } from './20261125_0101_port_moves';
 import { routers } from './20261120_0003_routers';
 
 export const migrations: Migrations = {
@@ -9,4 +10,5 @@ export const migrations: Migrations = {
   '20261120_0002_security_groups': securityGroups,
   '20261120_0003_routers': routers,
   '20261120_0004_server_addresses': serverAddresses,
+  '20261125_0101_port_moves': portMoves,
 };
