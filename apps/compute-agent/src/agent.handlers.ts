@@ -11,6 +11,8 @@ export const agentHandlers = (host: InstanceHost, runner: CommandRunner, logger:
   execute: (command) => runner.accept(command),
   consoleOutput: async ({ instanceId, lines }) => ({ outputBase64: (await host.workshop.consoleOutput(instanceId, lines)).toString('base64') }),
   diagnostics: async ({ instanceId }) => ({ diagnostics: await host.driver.diagnostics(instanceId) }),
+  // The sender does not wait and asks again when it wants to: a failure is for the log alone.
+  fetchImages: ({ images }) => host.workshop.fetchImages(images).catch((error: unknown) => logger.warn({ err: error, images: images.map(({ id }) => id) }, 'images not fetched in advance')),
   inventory: () => takeInventory(host, runner),
   cleanup: async (decision) => { await cleanUp(host, runner, decision, logger); return {}; },
 });

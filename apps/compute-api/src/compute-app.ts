@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger, RequestContext } from '@virga/core';
 import { createHttpApp, FAULT_STYLES, PolicyEnforcer, type HttpEdgeOptions } from '@virga/rest';
 import type { Bus } from '@virga/rpc';
+import { AggregatesController } from './aggregates/aggregates.controller';
 import { FlavorsController } from './flavors/flavors.controller';
 import { KeypairsController } from './keypairs/keypairs.controller';
 import { COMPUTE_VERSIONS } from './microversions';
@@ -33,6 +34,7 @@ const CONTROLLERS = [
   ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
+  AggregatesController,
 ];
 
 export interface ComputeAppOptions {

@@ -1,4 +1,5 @@
 import type { Policies } from '@virga/rest';
+import { aggregatePolicies } from './aggregates/aggregate.policy';
 import { flavorPolicies } from './flavors/flavor.policy';
 import { hostPolicies } from './hosts/host.policy';
 import { keypairPolicies } from './keypairs/keypair.policy';
@@ -7,4 +8,6 @@ import { migrationPolicies } from './migrations/migration.policy';
 import { quotaPolicies } from './quotas/quota.policy';
 import { serverPolicies } from './servers/server.policy';
 
-export const computePolicies: Policies = { ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies };
+export const computePolicies: Policies = {
+  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies,
+};

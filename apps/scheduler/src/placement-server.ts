@@ -9,7 +9,7 @@ import { claim } from './allocations/claim';
 import { listAllocations, release, transfer } from './allocations/release';
 import type { PlacementDb } from './db/tables';
 import { HostView } from './hosts/host-view';
-import { removeHost, reportHosts, setHostEnabled, type CapacityRules } from './hosts/report-host';
+import { removeHost, reportHosts, setHostEnabled, setHostZones, type CapacityRules } from './hosts/report-host';
 
 export interface PlacementServerOptions {
   db: Kysely<PlacementDb>;
@@ -78,6 +78,10 @@ export class PlacementServer implements Placement {
 
   setHostEnabled({ hostId, enabled }: Input<'setHostEnabled'>) {
     return this.change(() => setHostEnabled(this.options.db, hostId, enabled));
+  }
+
+  setHostZones({ hosts }: Input<'setHostZones'>) {
+    return this.change(() => setHostZones(this.options.db, hosts));
   }
 
   removeHost({ hostId }: Input<'removeHost'>) {

@@ -107,6 +107,8 @@ export const hostAgentContract = defineContract('host-agent', {
     Type.Object({ outputBase64: Type.String() }),
   ),
   diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),
+  /** Fetches images into the host's cache before an instance needs them; what is there already is not fetched again. */
+  fetchImages: cast(Type.Object({ images: Type.Array(ImageFacts) })),
   /** All that the host has of instances, as found and not as remembered. */
   inventory: call(Empty, HostInventory, 20_000),
   /**

@@ -31,6 +31,8 @@ export const PlacementRequest = Type.Object({
   affinityHostIds: Type.Optional(Type.Array(Type.String())),
   antiAffinityHostIds: Type.Optional(Type.Array(Type.String())),
   requiredTraits: Type.Optional(Type.Array(Type.String())),
+  /** Only these hosts: those that aggregates allow for the flavor and the project. */
+  aggregateHostIds: Type.Optional(Type.Array(Type.String())),
 });
 export type PlacementRequest = Static<typeof PlacementRequest>;
 
@@ -86,6 +88,8 @@ export const placementContract = defineContract('placement', {
   /** The same of many hosts, each of them once. */
   reportHosts: call(Type.Object({ hosts: Type.Array(HostReport, { minItems: 1, maxItems: 1000 }) }), Type.Object({})),
   setHostEnabled: call(Type.Object({ hostId: Type.String(), enabled: Type.Boolean() }), Type.Object({})),
+  /** Zones after a change of aggregates; the hosts' next reports say the same. */
+  setHostZones: call(Type.Object({ hosts: Type.Array(Type.Object({ hostId: Type.String(), availabilityZone: Type.String() })) }), Type.Object({})),
   removeHost: call(Type.Object({ hostId: Type.String() }), Type.Object({})),
   /** Who answers: the name under which a scheduler shows in compute's list of services. */
   whoAnswers: call(Type.Object({}), Type.Object({ hostname: Type.String() }), 3_000),

@@ -1,13 +1,13 @@
 import {
   agentGatewayContract, hostAgentContract, imageContract, networkAuditContract, networkContract, placementContract,
-  type FilterResult, type HostCommand, type HostFacts, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
+  type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
 import type { Bus, Client } from '@virga/rpc';
 
 /** A scheduler in miniature: first host with room, exact books, the same refusals. */
 export class FakePlacement {
-  readonly hosts = new Map<string, { hostId: string; hostname: string; enabled: boolean; inventory: Resources }>();
+  readonly hosts = new Map<string, { hostId: string; hostname: string; enabled: boolean; inventory: Resources; zone?: string }>();
   readonly claims = new Map<string, { hostId: string; resources: Resources }>();
   /** Every call in order, for tests that count. */
   readonly log: string[] = [];
@@ -39,6 +39,8 @@ export class FakePlacement {
       filters.push({ filter: name, before, removed: before - left.length, reason });
     };
     filter('ComputeFilter', 'disabled', ({ enabled }) => enabled);
+    filter('AvailabilityZoneFilter', `not ${request.availabilityZone}`, ({ zone = 'nova' }) => request.availabilityZone === undefined || zone === request.availabilityZone);
+    filter('AggregatesFilter', 'not in the aggregates', ({ hostId }) => request.aggregateHostIds === undefined || request.aggregateHostIds.includes(hostId));
     filter('ExcludedHosts', 'they have failed before', ({ hostId }) => !(request.excludeHostIds ?? []).includes(hostId));
     filter('RequestedHost', `not ${request.requestedHost}`, ({ hostId, hostname }) => request.requestedHost === undefined || [hostId, hostname].includes(request.requestedHost));
     filter('RamFilter', `${request.resources.memoryMb} MB asked for`, ({ hostId, inventory }) => this.usedOn(hostId).memoryMb + request.resources.memoryMb <= inventory.memoryMb);
@@ -46,6 +48,10 @@ export class FakePlacement {
     if (!chosen) throw conflict('No valid host was found.', { type: 'NoValidHost', details: { filters } });
     this.claims.set(request.consumerId, { hostId: chosen.hostId, resources: request.resources });
     return { hostId: chosen.hostId, hostname: chosen.hostname };
+  }
+
+  private take({ hostId, hostname, enabled, inventory, availabilityZone: zone = 'nova' }: HostReport): void {
+    this.hosts.set(hostId, { hostId, hostname, enabled, inventory, zone });
   }
 
   async serve(bus: Bus): Promise<void> {
@@ -58,8 +64,12 @@ export class FakePlacement {
         return { transferred: this.claims.delete(from) };
       },
       release: async ({ consumerId }) => { this.log.push(`release ${consumerId}`); return { released: this.claims.delete(consumerId) }; },
-      reportHost: async ({ hostId, hostname, enabled, inventory }) => { this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
-      reportHosts: async ({ hosts }) => { for (const { hostId, hostname, enabled, inventory } of hosts) this.hosts.set(hostId, { hostId, hostname, enabled, inventory }); return {}; },
+      reportHost: async (report) => { this.take(report); return {}; },
+      reportHosts: async ({ hosts }) => { hosts.forEach((report) => this.take(report)); return {}; },
+      setHostZones: async ({ hosts }) => {
+        for (const { hostId, availabilityZone } of hosts) Object.assign(this.hosts.get(hostId) ?? {}, { zone: availabilityZone });
+        return {};
+      },
       setHostEnabled: async ({ hostId, enabled }) => { const host = this.hosts.get(hostId); if (host) host.enabled = enabled; return {}; },
       removeHost: async ({ hostId }) => { this.hosts.delete(hostId); return {}; },
       whoAnswers: async () => ({ hostname: 'scheduler1' }),
@@ -245,6 +255,8 @@ export type Behaviour = 'ok' | 'silent' | { fail: string };
 export class FakeAgent {
   readonly domains = new Map<string, number>();
   readonly executed: HostCommand[] = [];
+  /** Ids of images that it was told to fetch in advance. */
+  readonly fetched: string[] = [];
   /** By verb; what is not named is done at once. */
   readonly behaviour: Partial<Record<string, Behaviour>> = {};
   console = 'booted\n';
@@ -275,6 +287,7 @@ export class FakeAgent {
         const all = this.console.split('\n');
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
+      fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
       diagnostics: async () => ({ diagnostics: { state: 'running' } }),
       inventory: async () => ({
         holdings: [...this.domains].map(([instanceId, powerState]) => ({

@@ -35,6 +35,8 @@ export class SimulatedWorkshop implements HostWorkshop {
 
   async tidy(): Promise<void> { /* there is nothing to tidy */ }
 
+  async fetchImages(): Promise<void> { /* there is no cache */ }
+
   async holdings(): Promise<WorkshopHoldings> {
     return { taps: [], metadataNetworks: [], baseImages: { inUse: [], idle: [] }, loose: { taps: [], metadataNetworks: [], metadataProxies: 0 } };
   }

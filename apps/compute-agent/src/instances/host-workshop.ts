@@ -1,4 +1,4 @@
-import type { BuildSpec } from '@virga/contracts';
+import type { BuildSpec, ImageFacts } from '@virga/contracts';
 import type { GuestParts } from '../virt/virt-driver';
 
 export interface WorkshopHoldings {
@@ -23,6 +23,8 @@ export interface HostWorkshop {
   holdings(): Promise<WorkshopHoldings>;
   /** Takes away what no instance on this host needs any more. */
   tidy(): Promise<void>;
+  /** Has the images here for guests to come. Throws when one cannot be had; the others are tried all the same. */
+  fetchImages(images: ImageFacts[]): Promise<void>;
   /** The guest's serial output, the last `lines` lines of it when asked. */
   consoleOutput(instanceId: string, lines?: number): Promise<Buffer>;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { BuildSpec } from '@virga/contracts';
+import type { BuildSpec, ImageFacts } from '@virga/contracts';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import { readConsoleLog } from '../consoles/console-log';
 import { cachedName, type ImageCache } from '../disks/image-cache';
@@ -34,6 +34,11 @@ export class LocalWorkshop implements HostWorkshop {
     signal.throwIfAborted();
     const [parts] = await Promise.all([prepareGuestParts({ dir: store.dir(spec.instanceId), images }, spec, documents, signal), this.connect(spec)]);
     return parts;
+  }
+
+  async fetchImages(images: ImageFacts[]): Promise<void> {
+    const failed = (await Promise.allSettled(images.map((image) => this.options.images.ensure(image)))).find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   /** Taps on the bridge and the metadata service on the guest's networks. */

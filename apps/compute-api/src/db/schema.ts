@@ -240,6 +240,9 @@ export interface MigrationsTable {
   created_at: Date;
   updated_at: Date | null;
 }
+export interface AggregatesTable { id: Generated<number>; uuid: string; name: string; created_at: Date; updated_at: Date | null }
+export interface AggregateHostsTable { aggregate_id: number; host_id: string }
+export interface AggregateMetadataTable { aggregate_id: number; name: string; value: string }
 
 /** Work of which only one conductor may be at a time. */
 export interface LeasesTable { name: string; owner: string; lease_until: Date }
@@ -263,4 +266,7 @@ export interface ComputeDb extends WithOutbox {
   services: ServicesTable;
   leases: LeasesTable;
   migrations: MigrationsTable;
+  aggregates: AggregatesTable;
+  aggregate_hosts: AggregateHostsTable;
+  aggregate_metadata: AggregateMetadataTable;
 }

@@ -1,6 +1,7 @@
 import type { BuildSpec, ImageFacts, InstancePort, RequestedNetwork } from '@virga/contracts';
 import type { ServerFlavor } from '../servers/server-row';
 import { instanceName } from '../servers/server-row';
+import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import { dbNow } from '../db/time';
 import type { OperationFailure } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
@@ -94,6 +95,7 @@ export const buildInstance: Workflow = {
           projectId: row.project_id,
           resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
           ...(availabilityZone !== undefined && { availabilityZone }),
+          ...(await aggregateHosts(context.db, { projectId: row.project_id, extraSpecs: (JSON.parse(row.flavor_json) as ServerFlavor).extra_specs })),
           ...(requestedHost !== undefined && { requestedHost }),
           ...(skipFilters && { skipFilters }),
           ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),

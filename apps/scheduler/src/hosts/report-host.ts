@@ -42,6 +42,11 @@ export async function setHostEnabled(db: Kysely<PlacementDb>, hostId: string, en
   if (numUpdatedRows === 0n) throw notFound(`Host ${hostId} could not be found.`, { type: 'HostNotFound' });
 }
 
+/** Hosts that have never reported are passed over: their first report tells. */
+export async function setHostZones(db: Kysely<PlacementDb>, hosts: readonly { hostId: string; availabilityZone: string }[]): Promise<void> {
+  for (const { hostId, availabilityZone } of hosts) await db.updateTable('hosts').set({ availability_zone: availabilityZone }).where('id', '=', hostId).execute();
+}
+
 /** A repeat is harmless; a host on which something is allocated is refused (`HostInUse`). */
 export async function removeHost(db: Kysely<PlacementDb>, hostId: string): Promise<void> {
   try {

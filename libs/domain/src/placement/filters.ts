@@ -63,6 +63,12 @@ const FILTERS: Filter[] = [
     reason: (removed, wish) => `${hostsInWords(removed.length)} outside of the availability zone ${wish.availabilityZone}`,
   },
   {
+    name: 'aggregates',
+    asked: (wish) => wish.aggregateHostIds !== undefined,
+    passes: (host, wish) => wish.aggregateHostIds!.includes(host.hostId),
+    reason: (removed) => `${hostsInWords(removed.length)} outside of the aggregates that the flavor and the project ask for: ${namesOf(removed)}`,
+  },
+  {
     name: 'excluded_hosts',
     always: true,
     asked: (wish) => (wish.excludeHostIds?.length ?? 0) > 0,

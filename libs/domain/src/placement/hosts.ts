@@ -30,4 +30,6 @@ export interface Wish {
   /** None of these hosts (an anti-affinity policy). */
   antiAffinityHostIds?: readonly string[];
   requiredTraits?: readonly string[];
+  /** Only these hosts: those that aggregates allow for the flavor and the project. */
+  aggregateHostIds?: readonly string[];
 }

@@ -1,3 +1,4 @@
+export * from './extra-specs';
 export * from './filters';
 export * from './hosts';
 export * from './resources';

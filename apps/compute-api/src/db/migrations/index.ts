@@ -2,5 +2,11 @@ import type { Migrations } from '@virga/db';
 import { first } from './20261120_0001_first';
 import { leases } from './20261120_0002_leases';
 import { migrations } from './20261125_0001_migrations';
+import { aggregates } from './20261125_0200_aggregates';
 
-export const computeMigrations: Migrations = { '20261120_0001_first': first, '20261120_0002_leases': leases, '20261125_0001_migrations': migrations };
+export const computeMigrations: Migrations = {
+  '20261120_0001_first': first,
+  '20261120_0002_leases': leases,
+  '20261125_0001_migrations': migrations,
+  '20261125_0200_aggregates': aggregates,
+};
