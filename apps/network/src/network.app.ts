@@ -15,6 +15,13 @@ import { VersionController } from './api/version.controller';
 import type { NetworkSchema } from './db/tables';
 import { AGENT_SOURCE, AgentController } from './agents/agent.controller';
 import { AVAILABILITY_ZONE, AvailabilityZoneController } from './agents/availability-zone.controller';
+import { addressScopeCollection } from './address-scopes/address-scope.collection';
+import { AgentSchedulerController } from './agents/agent-scheduler.controller';
+import { IpAvailabilityController } from './subnets/ip-availability.controller';
+import { ServiceProviderController } from './routers/service-provider.controller';
+import { rbacPolicyCollection } from './rbac-policies/rbac-policy.collection';
+import { PrefixController } from './subnet-pools/prefix.controller';
+import { subnetPoolCollection } from './subnet-pools/subnet-pool.collection';
 import { floatingIpCollection } from './floating-ips/floating-ip.collection';
 import { QUOTA_DB, QuotaController } from './quotas/quota.controller';
 import { RouterInterfaceController } from './routers/router-interface.controller';
@@ -85,12 +92,16 @@ export async function createNetworkApp(options: NetworkAppOptions): Promise<Netw
     floatingips: floatingIpCollection,
     'security-groups': securityGroupCollection(db),
     'security-group-rules': securityGroupRuleCollection,
+    subnetpools: subnetPoolCollection,
+    'address-scopes': addressScopeCollection,
+    'rbac-policies': rbacPolicyCollection,
   };
-  const tagged: Record<string, Collection> = Object.fromEntries(Object.entries(collections).filter(([path]) => path !== 'security-group-rules'));
+  const tagged: Record<string, Collection> = Object.fromEntries(Object.entries(collections).filter(([, { attributes }]) => 'tags' in attributes));
   const root: DynamicModule = {
     module: NetworkModule,
     controllers: [
-      VersionController, ExtensionController, QuotaController, AgentController, AvailabilityZoneController, RouterInterfaceController,
+      VersionController, ExtensionController, QuotaController, AgentController, AvailabilityZoneController, RouterInterfaceController, PrefixController,
+      AgentSchedulerController, ServiceProviderController, IpAvailabilityController,
       ...RESOURCE_CONTROLLERS, TagController,
     ],
     providers: [

@@ -279,7 +279,7 @@ describe('quotas and extensions', () => {
     expect((await user.get('extensions/router')).body.extension.alias).toBe('router');
     expect((await user.get('extensions/trunk')).status).toBe(404);
     expect((await user.get('trunks')).status).toBe(404);
-    expect((await user.get('service-providers')).status).toBe(404);
+    expect((await user.get('metering/metering-labels')).status).toBe(404);
     expect((await user.get('availability_zones')).body.availability_zones).toContainEqual({ name: 'nova', resource: 'network', state: 'available' });
   });
 });

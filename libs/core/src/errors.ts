@@ -13,6 +13,7 @@ export const ERROR_STATUS = {
   notAcceptable: 406,
   timeout: 504,
   conflict: 409,
+  preconditionFailed: 412,
   gone: 410,
   tooLarge: 413,
   unsupportedMediaType: 415,

@@ -1,4 +1,4 @@
-import { Controller, Get, Inject } from '@nestjs/common';
+import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { Authorize } from '@virga/rest';
 
 export const AVAILABILITY_ZONE = Symbol('virga.network.availability-zone');
@@ -10,7 +10,9 @@ export class AvailabilityZoneController {
   constructor(@Inject(AVAILABILITY_ZONE) private readonly name: string) {}
 
   @Get()
-  list() {
-    return { availability_zones: ['network', 'router'].map((resource) => ({ name: this.name, resource, state: 'available' })) };
+  list(@Query() query: Record<string, string | string[] | undefined>) {
+    const zones = ['network', 'router'].map((resource) => ({ name: this.name, resource, state: 'available' }));
+    const asked = Object.entries(query).filter(([name]) => ['name', 'resource', 'state'].includes(name));
+    return { availability_zones: zones.filter((zone) => asked.every(([name, values]) => [values].flat().includes(zone[name as keyof typeof zone]))) };
   }
 }

@@ -1,9 +1,17 @@
-import { Body, Delete, Get, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
-import type { RequestContext } from '@virga/core';
+import { Body, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Req } from '@nestjs/common';
+import { badRequest, CloudError, type RequestContext } from '@virga/core';
 import { Authenticated, Caller, withQuery, type FastifyRequest } from '@virga/rest';
 import type { Collection, View } from './collection';
 import type { Query as ListQuery } from './listing';
 import type { CollectionVerbs } from './verbs';
+
+/** `If-Match: revision_number=N`: the change is made only to that revision. */
+function readRevision(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const match = /^"?revision_number=(\d{1,10})"?$/.exec(header.trim());
+  if (!match) throw badRequest(`Invalid value for If-Match header: ${header.slice(0, 100)}`, { type: 'HTTPBadRequest' });
+  return Number(match[1]);
+}
 
 /**
  * The five routes of a resource. Who may do it depends on the resource's owner and on the attributes that are set, so
@@ -35,13 +43,14 @@ export abstract class CollectionController {
   }
 
   @Put(':id')
-  async update(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown): Promise<View> {
-    return { [this.collection.singular]: await this.verbs.update(this.collection, caller, id, body) };
+  async update(@Caller() caller: RequestContext, @Param('id') id: string, @Body() body: unknown, @Headers('if-match') revision: string | undefined): Promise<View> {
+    if (!this.collection.update) throw new CloudError('routeNotFound', 'The resource could not be found.');
+    return { [this.collection.singular]: await this.verbs.update(this.collection, caller, id, body, readRevision(revision)) };
   }
 
   @Delete(':id')
   @HttpCode(204)
-  async remove(@Caller() caller: RequestContext, @Param('id') id: string): Promise<void> {
-    await this.verbs.remove(this.collection, caller, id);
+  async remove(@Caller() caller: RequestContext, @Param('id') id: string, @Headers('if-match') revision: string | undefined): Promise<void> {
+    await this.verbs.remove(this.collection, caller, id, readRevision(revision));
   }
 }

@@ -24,7 +24,7 @@ export interface Collection {
   /** Condition on the table's rows that this caller sees; undefined: all of them. */
   visible(caller: RequestContext): RawBuilder<boolean> | undefined;
   /** Whom a row belongs to, for policy. */
-  target(db: Db, row: Row): Promise<PolicyTarget>;
+  target(db: Db, row: Row, caller: RequestContext): Promise<PolicyTarget>;
   /** Conditions for parameters that are not columns. */
   filters?: Record<string, (values: string[]) => RawBuilder<boolean>>;
   /** Attributes made of other rows: one object for each row, in order. */

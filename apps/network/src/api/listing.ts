@@ -43,7 +43,7 @@ function filterConditions(collection: Collection, query: Query, hidden: Readonly
     const attribute = Object.hasOwn(collection.attributes, name) && !hidden.has(name) ? collection.attributes[name] : undefined;
     const column = attribute && !attribute.opaque ? columnOf(name, attribute) : undefined;
     if (special) conditions.push(special(values));
-    else if (tag) conditions.push(tagFilter(values, tag));
+    else if (tag && 'tags' in collection.attributes) conditions.push(tagFilter(values, tag));
     else if (attribute && column) conditions.push(columnFilter(attribute, column, values));
     else unknown.push(parameter);
   }

@@ -57,6 +57,8 @@ const ROUTER: Entry[] = [
   ['create_router:ha', admin, 'Choose a highly available router.'],
   ['get_router:distributed', admin, 'See whether a router is distributed.'],
   ['get_router:ha', admin, 'See whether a router is highly available.'],
+  ['update_router:distributed', admin, 'Make a router distributed.'],
+  ['update_router:ha', admin, 'Make a router highly available.'],
   ['update_router', adminOrMember, 'Change a router.'],
   ['update_router:external_gateway_info:enable_snat', admin, 'Choose whether a router translates addresses.'],
   ['update_router:external_gateway_info:external_fixed_ips', admin, 'Choose a router\'s outside addresses.'],
@@ -77,15 +79,40 @@ const SECURITY_GROUP: Entry[] = [
   ['create_security_group_rule', either(admin, parentMember), 'Add a rule to a security group of one\'s own.'],
   ['delete_security_group_rule', ownerOrNetworkOwner, 'Delete a security group rule.'],
 ];
+const SHARING: Entry[] = [
+  ['create_subnetpool', adminOrMember, 'Make a subnet pool.'],
+  ['create_subnetpool:shared', admin, 'Make a subnet pool that all projects use.'],
+  ['create_subnetpool:is_default', admin, 'Make the default subnet pool.'],
+  ['update_subnetpool', adminOrMember, 'Change a subnet pool.'],
+  ['update_subnetpool:is_default', admin, 'Make a subnet pool the default one.'],
+  ['delete_subnetpool', adminOrMember, 'Delete a subnet pool.'],
+  ['create_address_scope', adminOrMember, 'Make an address scope.'],
+  ['create_address_scope:shared', admin, 'Make an address scope that all projects use.'],
+  ['update_address_scope', adminOrMember, 'Change an address scope.'],
+  ['update_address_scope:shared', admin, 'Share an address scope.'],
+  ['delete_address_scope', adminOrMember, 'Delete an address scope.'],
+  ['create_rbac_policy', adminOrMember, 'Share something of one\'s own with a project.'],
+  ['create_rbac_policy:target_tenant', admin, 'Share something with all projects.'],
+  ['create_rbac_policy:access_as_external', admin, 'Let a project\'s routers out through a network.'],
+  ['update_rbac_policy', adminOrMember, 'Change whom something is shared with.'],
+  ['update_rbac_policy:target_tenant', admin, 'Share something with all projects.'],
+  ['delete_rbac_policy', adminOrMember, 'Share no longer.'],
+];
 const OTHER: Entry[] = [
   ['get_quota', either(admin, projectReader), 'See the quotas of a project.'],
   ['update_quota', admin, 'Change the quotas of a project.'],
   ['delete_quota', admin, 'Give a project the default quotas back.'],
   ['get_agent', admin, 'See the agents.'],
+  ['get_dhcp-agents', admin, 'See the DHCP agents of a network.'],
+  ['get_dhcp-networks', admin, 'See the networks of a DHCP agent.'],
+  ['create_dhcp-network', admin, 'Give a network to a DHCP agent.'],
+  ['delete_dhcp-network', admin, 'Take a network from a DHCP agent.'],
+  ['get_network_ip_availability', admin, 'See how many addresses of networks are used.'],
+  ['get_service_provider', anyone, 'See who provides services.'],
   ['get_availability_zone', anyone, 'See the availability zones.'],
 ];
 
 /** Neutron's rule names. What a caller may not even see is 404 before any of these is asked. */
 export const policies: Policies = Object.fromEntries(
-  [...NETWORK, ...SUBNET, ...PORT, ...ROUTER, ...FLOATING_IP, ...SECURITY_GROUP, ...OTHER].map(([rule, check, description]) => [rule, { check, description }]),
+  [...NETWORK, ...SUBNET, ...PORT, ...ROUTER, ...FLOATING_IP, ...SECURITY_GROUP, ...SHARING, ...OTHER].map(([rule, check, description]) => [rule, { check, description }]),
 );

@@ -5,7 +5,9 @@ import type { Collection } from './collection';
 import { CollectionVerbs } from './verbs';
 
 /** Resources that have no routes but those of a collection, by the word in their path. */
-export const RESOURCE_PATHS = ['networks', 'subnets', 'ports', 'routers', 'floatingips', 'security-groups', 'security-group-rules'] as const;
+export const RESOURCE_PATHS = [
+  'networks', 'subnets', 'ports', 'routers', 'floatingips', 'security-groups', 'security-group-rules', 'subnetpools', 'address-scopes', 'rbac-policies',
+] as const;
 export type ResourcePath = (typeof RESOURCE_PATHS)[number];
 
 export const COLLECTIONS = Symbol('virga.network.collections');

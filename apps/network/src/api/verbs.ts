@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { badRequest, conflict, forbidden, type RequestContext } from '@virga/core';
+import { badRequest, CloudError, conflict, forbidden, type RequestContext } from '@virga/core';
 import { inTransaction, isForeignKeyViolation, type Kysely } from '@virga/db';
 import type { PolicyEnforcer, PolicyTarget } from '@virga/rest';
 import type { NetworkSchema } from '../db/tables';
@@ -58,16 +58,19 @@ export class CollectionVerbs {
     return views;
   }
 
-  async update(collection: Collection, caller: RequestContext, id: string, body: unknown): Promise<View> {
+  async update(collection: Collection, caller: RequestContext, id: string, body: unknown, revision?: number): Promise<View> {
     const input = readInput(collection.attributes, unwrapBody(body, collection.singular), 'put');
-    return this.change(collection, caller, id, input, (trx, row) => collection.update!(trx, caller, row, input));
+    return this.change(collection, caller, id, input, (trx, row) => {
+      assertRevision(row, revision);
+      return collection.update!(trx, caller, row, input);
+    });
   }
 
   /** Changes a row that the caller may update, under its lock, and shows it. */
   async change(collection: Collection, caller: RequestContext, id: string, input: Record<string, unknown>, work: (trx: Trx, row: Row) => Promise<void>): Promise<View> {
     const view = await inTransaction(this.db, async (trx) => {
       const row = await this.row(trx, collection, caller, id, true);
-      this.enforce(collection, caller, 'update', input, await collection.target(trx, row));
+      this.enforce(collection, caller, 'update', input, await collection.target(trx, row, caller));
       await work(trx, row);
       return (await this.views(trx, collection, caller, await this.rowsOf(trx, collection, [row.id])))[0]!;
     });
@@ -79,17 +82,18 @@ export class CollectionVerbs {
   async act<T>(collection: Collection, caller: RequestContext, id: string, rule: string, work: (trx: Trx, row: Row) => Promise<T>): Promise<T> {
     const answer = await inTransaction(this.db, async (trx) => {
       const row = await this.row(trx, collection, caller, id, true);
-      if (!this.policy.allows(caller, rule, await collection.target(trx, row))) throw forbidden(`rule:${rule} is disallowed by policy`, { type: 'PolicyNotAuthorized' });
+      if (!this.policy.allows(caller, rule, await collection.target(trx, row, caller))) throw forbidden(`rule:${rule} is disallowed by policy`, { type: 'PolicyNotAuthorized' });
       return work(trx, row);
     });
     this.changed();
     return answer;
   }
 
-  async remove(collection: Collection, caller: RequestContext, id: string): Promise<void> {
+  async remove(collection: Collection, caller: RequestContext, id: string, revision?: number): Promise<void> {
     await inUse(collection, id, () => inTransaction(this.db, async (trx) => {
       const row = await this.row(trx, collection, caller, id, true);
-      this.enforce(collection, caller, 'delete', {}, await collection.target(trx, row));
+      this.enforce(collection, caller, 'delete', {}, await collection.target(trx, row, caller));
+      assertRevision(row, revision);
       await collection.remove!(trx, caller, row);
     }));
     this.changed();
@@ -153,6 +157,12 @@ export class CollectionVerbs {
     const sentence = rules.reduce((all, rule) => `(${all} and rule:${rule})`, `rule:${action}`);
     throw forbidden(`${sentence} is disallowed by policy`, { type: 'PolicyNotAuthorized' });
   }
+}
+
+/** A change that was meant for another revision than there is now is refused with 412. */
+function assertRevision(row: Row, wanted: number | undefined): void {
+  if (wanted === undefined || row.revision_number === wanted) return;
+  throw new CloudError('preconditionFailed', `Constrained to ${wanted}, but current revision is ${String(row.revision_number)}`, { type: 'RevisionNumberConstraintFailed' });
 }
 
 /** Something came to refer to a row, or what it refers to went, between our look and our write: the foreign key says so. */

@@ -4,6 +4,7 @@ import { Authenticated, Public, baseUrl, type FastifyRequest } from '@virga/rest
 const RESOURCES = [
   ['network', 'networks'], ['subnet', 'subnets'], ['port', 'ports'], ['router', 'routers'], ['floatingip', 'floatingips'],
   ['security_group', 'security-groups'], ['security_group_rule', 'security-group-rules'], ['quota', 'quotas'], ['agent', 'agents'],
+  ['subnetpool', 'subnetpools'], ['address_scope', 'address-scopes'], ['rbac_policy', 'rbac-policies'],
   ['availability_zone', 'availability_zones'], ['extension', 'extensions'],
 ];
 

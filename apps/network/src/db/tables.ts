@@ -43,6 +43,31 @@ export interface SubnetTable extends Standard {
   host_routes: string;
   /** JSON: string[] */
   service_types: Generated<string>;
+  subnetpool_id: string | null;
+}
+
+export interface SubnetPoolTable extends Standard {
+  ip_version: number;
+  /** JSON: string[] */
+  prefixes: string;
+  min_prefixlen: number;
+  max_prefixlen: number;
+  default_prefixlen: number;
+  default_quota: number | null;
+  address_scope_id: string | null;
+  is_default: number;
+}
+
+export interface AddressScopeTable { id: string; project_id: string; name: string; ip_version: number }
+
+export interface RbacPolicyTable {
+  id: string;
+  project_id: string;
+  object_type: string;
+  object_id: string;
+  action: string;
+  /** A project, or `*` for all. */
+  target_project: string;
 }
 
 export interface PortTable extends Standard {
@@ -100,6 +125,8 @@ export interface RouterTable extends Standard {
   status: Generated<string>;
   gateway_port_id: string | null;
   enable_snat: number;
+  distributed: Generated<number>;
+  ha: Generated<number>;
   /** JSON: {destination, nexthop}[] */
   routes: Generated<string>;
   /** JSON: string[] */
@@ -126,6 +153,9 @@ export interface OvnSyncTable {
 export interface NetworkSchema {
   networks: NetworkTable;
   subnets: SubnetTable;
+  subnetpools: SubnetPoolTable;
+  address_scopes: AddressScopeTable;
+  rbac_policies: RbacPolicyTable;
   ports: PortTable;
   ip_allocations: IpAllocationTable;
   security_groups: SecurityGroupTable;

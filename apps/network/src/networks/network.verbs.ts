@@ -5,6 +5,7 @@ import type { Row, Trx } from '../api/collection';
 import type { NetworkTable } from '../db/tables';
 import { queueSync } from '../ovn/sync-queue';
 import { createMetadataPort, deletePort } from '../ports/port-rows';
+import { dropGrants, openToAll } from '../rbac-policies/grants';
 import { claimQuota } from '../quotas/quota-limits';
 import { NETWORK_ATTRIBUTES } from './network.attributes';
 
@@ -81,6 +82,9 @@ export async function createNetwork(trx: Trx, settings: NetworkSettings, given: 
       if (asked !== null || type !== 'geneve' || attempt === 50) throw SEGMENT_CONFLICTS[type]!(segment);
     }
   }
+  const self = { id, project_id: projectId };
+  if (input.shared) await openToAll(trx, 'network', self, 'access_as_shared', true);
+  if (input['router:external']) await openToAll(trx, 'network', self, 'access_as_external', true);
   await queueSync(trx, 'network', id);
   await createMetadataPort(trx, id);
   return id;
@@ -90,11 +94,15 @@ export async function updateNetwork(trx: Trx, row: Row, given: Record<string, un
   const input = given as Input;
   const largestMtu = row.provider_network_type === 'geneve' ? 65535 - TUNNEL_OVERHEAD : 65535;
   if (input.mtu !== undefined && (input.mtu < 68 || input.mtu > largestMtu)) throw refuse(`Requested MTU must lie between 68 and ${largestMtu}.`);
-  if (input.shared === false && row.shared) await assertNotUsedByOthers(trx, row);
+  if (input.shared !== undefined && input.shared !== Boolean(row.shared)) await openToAll(trx, 'network', row as never, 'access_as_shared', input.shared);
   if (input['router:external'] === false && row.external) {
     const used = await trx.selectFrom('floatingips').select('id').where('floating_network_id', '=', row.id).executeTakeFirst()
       ?? await trx.selectFrom('ports').select('id').where('network_id', '=', row.id).where('device_owner', '=', 'network:router_gateway').executeTakeFirst();
     if (used) throw conflict(`External network ${row.id} cannot be updated to be made non-external, since it has existing gateway ports.`, { type: 'ExternalNetworkInUse' });
+  }
+  if (input['router:external'] !== undefined && input['router:external'] !== Boolean(row.external)) {
+    if (input['router:external']) await openToAll(trx, 'network', row as never, 'access_as_external', true);
+    else await trx.deleteFrom('rbac_policies').where('object_type', '=', 'network').where('object_id', '=', row.id).where('action', '=', 'access_as_external').execute();
   }
   await trx.updateTable('networks').set((eb) => ({
     ...encodeColumns(NETWORK_ATTRIBUTES, input), revision_number: eb('revision_number', '+', 1), updated_at: new Date(),
@@ -102,12 +110,6 @@ export async function updateNetwork(trx: Trx, row: Row, given: Record<string, un
   await queueSync(trx, 'network', row.id);
   const depend = input.mtu !== undefined || input['router:external'] !== undefined;
   if (depend) await queueSync(trx, 'subnet', (await trx.selectFrom('subnets').select('id').where('network_id', '=', row.id).execute()).map(({ id }) => id));
-}
-
-async function assertNotUsedByOthers(trx: Trx, row: Row): Promise<void> {
-  const other = await trx.selectFrom('ports').select('id').where('network_id', '=', row.id)
-    .where('project_id', 'not in', [row.project_id as string, '']).executeTakeFirst();
-  if (other) throw conflict(`Unable to reconfigure sharing settings for network ${row.id}. Multiple tenants are using it.`, { type: 'InvalidSharedSetting' });
 }
 
 /** Deletes the network with its subnets and the floating IPs that lead nowhere, unless somebody's ports are on it: then their ids are returned and nothing happened. */
@@ -124,6 +126,7 @@ export async function removeNetwork(trx: Trx, id: string): Promise<string[]> {
   await trx.deleteFrom('subnets').where('network_id', '=', id).execute();
   await queueSync(trx, 'subnet', subnets.map((subnet) => subnet.id));
   await trx.deleteFrom('networks').where('id', '=', id).execute();
+  await dropGrants(trx, 'network', id);
   await queueSync(trx, 'network', id);
   return [];
 }

@@ -115,8 +115,9 @@ export class OvnWriter {
 
   private async work(): Promise<boolean> {
     if (Date.now() >= this.reconcileAt) {
-      const result = await this.reconcile();
+      // Set before, so that a wish for another one that comes in the meantime is not forgotten.
       this.reconcileAt = Date.now() + this.options.reconcileMs;
+      const result = await this.reconcile().catch((error: unknown) => { this.reconcileAt = 0; throw error; });
       if (result.repaired + result.removed + result.failed > 0) this.logger.warn(result, 'northbound rows differed from the tables');
     }
     if (Date.now() >= this.askAt) {

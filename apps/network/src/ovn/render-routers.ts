@@ -31,9 +31,9 @@ function advertisement(port: RouterPort): Record<string, string> {
 
 const withPrefix = ({ address, cidr }: Address): string => `${address}/${parseCidr(cidr)!.prefix}`;
 
-function portRows(routerId: string, port: RouterPort, gateways: GatewayHosts): DesiredRow[] {
+function portRows(routerId: string, port: RouterPort, gateways: GatewayHosts, highlyAvailable: boolean): DesiredRow[] {
   const part = `port/${port.id}`;
-  const hosts = port.gateway ? rankHosts(routerId, gateways.candidates(port.physical_network)) : [];
+  const hosts = port.gateway ? rankHosts(routerId, gateways.candidates(port.physical_network)).slice(0, highlyAvailable ? MAX_GATEWAY_HOSTS : 1) : [];
   return [
     {
       table: 'Logical_Router_Port', part, parent: new RowName('router', routerId, 'router'),
@@ -98,7 +98,7 @@ export async function renderRouters(db: Db, gateways: GatewayHosts, ids?: readon
           table: 'Logical_Router', part: 'router', externalIds: { 'virga:name': router.name },
           columns: { name: `virga-${router.id}`, enabled: Boolean(router.admin_state_up), options: { dynamic_neigh_routers: 'true', always_learn_from_arp_request: 'false' } },
         },
-        ...own.flatMap((port) => portRows(router.id, port, gateways)),
+        ...own.flatMap((port) => portRows(router.id, port, gateways, Boolean(router.ha))),
         ...(gateway ? gatewayRows(router.id, gateway, own.filter((port) => !port.gateway), Boolean(router.enable_snat)) : []),
         ...routes.map(({ destination, nexthop }) => routeRow(router.id, `route/${destination}/${nexthop}`, destination, nexthop)),
       ],
@@ -106,17 +106,22 @@ export async function renderRouters(db: Db, gateways: GatewayHosts, ids?: readon
   });
 }
 
+/** Where a floating IP is translated: on the host of its port, under a MAC of its own; or (nulls) on the gateway's host. */
+const placeOf = (floating: { distributed: number | null; outside_mac: string | null; port_id: string | null }) =>
+  (floating.distributed ? { external_mac: floating.outside_mac, logical_port: floating.port_id } : { external_mac: null, logical_port: null });
+
 /** A floating IP is a translation on its router; without a port it has no rows. */
 export async function renderFloatingIps(db: Db, ids?: readonly string[]): Promise<DesiredResource[]> {
-  const query = db.selectFrom('floatingips').selectAll();
-  const floatingIps = await (ids ? query.where('id', 'in', ids) : query).execute();
+  const query = db.selectFrom('floatingips as f').leftJoin('routers as r', 'r.id', 'f.router_id').leftJoin('ports as o', 'o.id', 'f.floating_port_id')
+    .selectAll('f').select(['r.distributed', 'o.mac_address as outside_mac']);
+  const floatingIps = await (ids ? query.where('f.id', 'in', ids) : query).execute();
   return floatingIps.map((floating) => ({
     kind: 'floatingip',
     id: floating.id,
     revision: floating.revision_number,
     rows: floating.router_id && floating.fixed_ip_address ? [{
       table: 'NAT', part: 'nat', parent: new RowName('router', floating.router_id, 'router'),
-      columns: { type: 'dnat_and_snat', external_ip: floating.floating_ip_address, logical_ip: floating.fixed_ip_address },
+      columns: { type: 'dnat_and_snat', external_ip: floating.floating_ip_address, logical_ip: floating.fixed_ip_address, ...placeOf(floating) },
       externalIds: { 'virga:port_id': floating.port_id ?? '' },
     }] : [],
   }));

@@ -20,6 +20,8 @@ const poolsOf = (subnet: SubnetRow): AddressRange[] => (JSON.parse(subnet.alloca
 const inUse = (address: string, subnetId: string) => conflict(`IP address ${address} already allocated in subnet ${subnetId}`, { type: 'IpAddressAlreadyAllocated' });
 const exhausted = (networkId: string) => conflict(`No more IP addresses available on network ${networkId}.`, { type: 'IpAddressGenerationFailure' });
 
+const serves = ({ service_types: types }: SubnetRow, deviceOwner: string): boolean => types === '[]' || (JSON.parse(types) as string[]).includes(deviceOwner);
+
 export const subnetsOf = (trx: Trx, networkId: string): Promise<SubnetRow[]> =>
   trx.selectFrom('subnets').selectAll().where('network_id', '=', networkId).orderBy('created_at').orderBy('id').execute();
 
@@ -114,7 +116,10 @@ async function takeRequest(trx: Trx, owner: AddressOwner, subnets: SubnetRow[], 
  * transaction is rolled back).
  */
 export async function allocateAddresses(trx: Trx, owner: AddressOwner, requests: readonly FixedIpRequest[] | undefined, firstPosition = 0): Promise<Allocated[]> {
-  const subnets = await subnetsOf(trx, owner.networkId);
+  const all = await subnetsOf(trx, owner.networkId);
+  // A subnet with service types is kept for ports of those owners; whoever names it may have it.
+  const subnets = requests ? all : all.filter((subnet) => serves(subnet, owner.deviceOwner));
+  if (all.length > 0 && subnets.length === 0) throw conflict(`No valid service subnet for the given device owner, network ${owner.networkId}.`, { type: 'IpAddressGenerationFailureNoMatchingSubnet' });
   const allocated: Allocated[] = [];
   const position = () => firstPosition + allocated.length;
   if (requests) {

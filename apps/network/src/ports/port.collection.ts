@@ -4,6 +4,7 @@ import { canonicalAddress } from '@virga/domain';
 import type { Collection, Row, View } from '../api/collection';
 import type { Db } from '../db/tables';
 import { visibleNetwork } from '../networks/visible-network';
+import { grantsOf } from '../rbac-policies/grants';
 import { PORT_ATTRIBUTES } from './port.attributes';
 import { createPort, removePort, updatePort } from './port.verbs';
 
@@ -47,9 +48,10 @@ export const portCollection: Collection = {
     return caller.roleNames.has('admin') ? undefined
       : sql<boolean>`(project_id = ${projectId} or network_id in (select n.id from networks n where n.project_id = ${projectId}))`;
   },
-  async target(db, row) {
+  async target(db, row, caller) {
     const network = await db.selectFrom('networks').select(['project_id', 'shared']).where('id', '=', row.network_id as string).executeTakeFirst();
-    return { projectId: row.project_id as string, parentProjectId: network?.project_id, parentShared: Boolean(network?.shared) };
+    const shared = Boolean(network?.shared) || (await grantsOf(db, 'network', row.network_id as string, caller.project?.id)).has('access_as_shared');
+    return { projectId: row.project_id as string, parentProjectId: network?.project_id, parentShared: shared };
   },
   async newTarget(db, caller, input) {
     const network = await visibleNetwork(db, caller, input.network_id as string);

@@ -7,9 +7,11 @@ import type { Db } from '../db/tables';
 export const QUOTAS = {
   network: { table: 'networks', limit: 100 },
   subnet: { table: 'subnets', limit: 100 },
+  subnetpool: { table: 'subnetpools', limit: -1 },
   port: { table: 'ports', limit: 500 },
   router: { table: 'routers', limit: 10 },
   floatingip: { table: 'floatingips', limit: 50 },
+  rbac_policy: { table: 'rbac_policies', limit: 10 },
   security_group: { table: 'security_groups', limit: 10 },
   security_group_rule: { table: 'security_group_rules', limit: 100 },
 } as const;

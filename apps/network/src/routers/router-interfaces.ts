@@ -5,6 +5,7 @@ import { sql } from '@virga/db';
 import type { Row, Trx } from '../api/collection';
 import { queueSync } from '../ovn/sync-queue';
 import { deletePort, insertPort, touchPort } from '../ports/port-rows';
+import { grantsOf } from '../rbac-policies/grants';
 import { claimQuota } from '../quotas/quota-limits';
 
 /** The answer to both interface verbs. */
@@ -26,7 +27,7 @@ async function visibleSubnet(trx: Trx, caller: RequestContext, id: string) {
   const row = await trx.selectFrom('subnets as s').innerJoin('networks as n', 'n.id', 's.network_id')
     .select(['s.id', 's.cidr', 's.gateway_ip', 's.ip_version', 's.network_id', 's.project_id', 's.ipv6_address_mode', 'n.shared', 'n.project_id as network_project']).where('s.id', '=', id).executeTakeFirst();
   const projectId = caller.project?.id;
-  const visible = row && (caller.roleNames.has('admin') || row.project_id === projectId || row.network_project === projectId || row.shared);
+  const visible = row && (caller.roleNames.has('admin') || row.project_id === projectId || row.network_project === projectId || row.shared || (await grantsOf(trx, 'network', row.network_id, projectId)).has('access_as_shared'));
   if (!visible) throw notFound(`Subnet ${id} could not be found.`, { type: 'SubnetNotFound' });
   return row;
 }

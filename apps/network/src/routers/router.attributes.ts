@@ -16,6 +16,6 @@ export const ROUTER_ATTRIBUTES = {
   external_gateway_info: { schema: Nullable(GatewayInfo), in: 'both', column: false },
   routes: { schema: Nullable(Routes), in: 'put', opaque: true },
   availability_zone_hints: { schema: Type.Array(Text(), { maxItems: 16 }), in: 'post', default: [], opaque: true },
-  distributed: { schema: Type.Boolean(), in: 'post', column: false },
-  ha: { schema: Type.Boolean(), in: 'post', column: false },
+  distributed: { schema: Type.Boolean(), in: 'both' },
+  ha: { schema: Type.Boolean(), in: 'both' },
 } as const satisfies Attributes;

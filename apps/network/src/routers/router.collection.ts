@@ -1,4 +1,4 @@
-import { badRequest, conflict, newUuid, type RequestContext } from '@virga/core';
+import { conflict, newUuid, type RequestContext } from '@virga/core';
 import { sql } from '@virga/db';
 import { encodeColumns, type InputOf } from '../api/attributes';
 import type { Collection, Row, Trx, View } from '../api/collection';
@@ -6,23 +6,15 @@ import { fixedIpsOf } from '../ports/port.collection';
 import { deletePort } from '../ports/port-rows';
 import { queueSync } from '../ovn/sync-queue';
 import { claimQuota } from '../quotas/quota-limits';
-import { setGateway, type RouterIdentity } from './router-gateway';
+import { badRouterRequest, setGateway, type RouterIdentity } from './router-gateway';
 import { touchRouter } from './router-interfaces';
 import { checkedRoutes } from './router-routes';
 import { ROUTER_ATTRIBUTES } from './router.attributes';
 
 type Input = InputOf<typeof ROUTER_ATTRIBUTES>;
 
-/** OVN's routers forward on every host and their gateways fail over; another kind is not built. */
-function refuseKinds(input: Input): void {
-  if (input.distributed === true || input.ha === false) {
-    throw badRequest('Invalid input for router. Reason: distributed must be false and ha must be true.', { type: 'HTTPBadRequest' });
-  }
-}
-
 async function createRouter(trx: Trx, caller: RequestContext, given: Record<string, unknown>): Promise<string> {
   const input = given as Input;
-  refuseKinds(input);
   await claimQuota(trx, 'router', input.project_id!);
   const id = newUuid();
   await trx.insertInto('routers').values({ ...encodeColumns(ROUTER_ATTRIBUTES, input), id, gateway_port_id: null, enable_snat: 1, revision_number: 1 } as never).execute();
@@ -30,8 +22,23 @@ async function createRouter(trx: Trx, caller: RequestContext, given: Record<stri
   return id;
 }
 
+/**
+ * A distributed router translates floating IPs on the host of their port, another one on its gateway's host; a router
+ * that is not highly available has one gateway host. As in neutron, the router must be down while that changes.
+ */
+async function changeKind(trx: Trx, row: Row, input: Input): Promise<void> {
+  const changed = (['distributed', 'ha'] as const).filter((kind) => input[kind] !== undefined && input[kind] !== Boolean(row[kind]));
+  if (changed.length === 0) return;
+  if (row.admin_state_up && input.admin_state_up !== false) {
+    throw badRouterRequest(`Cannot change ${changed.join(' and ')} of an active router. Please set router admin_state_up to False prior to the change`);
+  }
+  const floating = await trx.selectFrom('floatingips').select('id').where('router_id', '=', row.id).execute();
+  await queueSync(trx, 'floatingip', floating.map(({ id }) => id));
+}
+
 async function updateRouter(trx: Trx, caller: RequestContext, row: Row, given: Record<string, unknown>): Promise<void> {
   const input = given as Input;
+  await changeKind(trx, row, input);
   if (input.external_gateway_info !== undefined) await setGateway(trx, caller, row as unknown as RouterIdentity, input.external_gateway_info);
   const routes = input.routes === undefined ? undefined : await checkedRoutes(trx, row.id, input.routes ?? []);
   const columns = encodeColumns(ROUTER_ATTRIBUTES, { ...input, routes });
@@ -70,7 +77,7 @@ export const routerCollection = (availabilityZone: string): Collection => ({
       return {
         external_gateway_info: gateway === null ? null
           : { network_id: networkOf.get(gateway), external_fixed_ips: addresses.get(gateway) ?? [], enable_snat: Boolean(row.enable_snat) },
-        availability_zones: [availabilityZone], flavor_id: null, distributed: false, ha: true,
+        availability_zones: [availabilityZone], flavor_id: null,
       };
     });
   },

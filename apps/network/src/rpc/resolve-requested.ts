@@ -1,9 +1,11 @@
 import type { RequestedNetwork } from '@virga/contracts';
 import { badRequest, conflict, forbidden, notFound, type RequestContext } from '@virga/core';
 import { containsAddress, formatAddress, parseAddress, parseCidr } from '@virga/domain';
+import { sql } from '@virga/db';
 import type { Trx } from '../api/collection';
 import type { Db } from '../db/tables';
 import { visibleNetwork, type NetworkRow } from '../networks/visible-network';
+import { grantedIds } from '../rbac-policies/grants';
 import { ensureDefaultGroup } from '../security-groups/group-rows';
 
 export const portNotFound = (id: string) => notFound(`Port ${id} could not be found.`, { type: 'PortNotFound' });
@@ -14,7 +16,7 @@ export const portInUse = (id: string, device: string) =>
 async function onlyNetwork(db: Db, caller: RequestContext): Promise<RequestedNetwork[]> {
   const projectId = caller.project?.id ?? null;
   const networks = await db.selectFrom('networks').select('id').where('external', '=', 0)
-    .where((eb) => eb.or([eb('shared', '=', 1), eb('project_id', '=', projectId!)])).limit(2).execute();
+    .where((eb) => eb.or([eb('shared', '=', 1), eb('project_id', '=', projectId!), sql<boolean>`id in (${grantedIds('network', projectId)})`])).limit(2).execute();
   if (networks.length > 1) throw conflict('Multiple possible networks found, use a Network ID to be more specific.', { type: 'NetworkAmbiguous' });
   return networks.map(({ id }) => ({ networkId: id }));
 }

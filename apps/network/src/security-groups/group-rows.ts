@@ -3,6 +3,7 @@ import { isDuplicateKey } from '@virga/db';
 import { ruleFingerprint, type Direction, type Ethertype } from '@virga/domain';
 import type { Trx } from '../api/collection';
 import type { Db } from '../db/tables';
+import { dropGrants, sharedWith } from '../rbac-policies/grants';
 import { queueSync } from '../ovn/sync-queue';
 
 const ETHERTYPES: Ethertype[] = ['IPv4', 'IPv6'];
@@ -45,7 +46,9 @@ export async function visibleGroupIds(db: Db, caller: RequestContext, ids: reado
   if (unique.length === 0) return [];
   const rows = await db.selectFrom('security_groups').select(['id', 'project_id']).where('id', 'in', unique).execute();
   const mine = new Set(rows.filter((row) => caller.roleNames.has('admin') || row.project_id === caller.project?.id).map(({ id }) => id));
-  const unknown = unique.find((id) => !mine.has(id));
+  const foreign = unique.filter((id) => !mine.has(id));
+  const shared = await sharedWith(db, 'security_group', foreign, caller.project?.id);
+  const unknown = foreign.find((id) => !shared.has(id));
   if (unknown !== undefined) throw groupNotFound(unknown);
   return unique;
 }
@@ -62,6 +65,7 @@ export async function deleteGroup(trx: Trx, row: { id: string; default_of?: unkn
   if (used) throw conflict(`Security Group ${row.id} in use.`, { type: 'SecurityGroupInUse' });
   const referring = await trx.selectFrom('security_group_rules').select('security_group_id').distinct().where('remote_group_id', '=', row.id).where('security_group_id', '!=', row.id).execute();
   await trx.deleteFrom('security_groups').where('id', '=', row.id).execute();
+  await dropGrants(trx, 'security_group', row.id);
   for (const { security_group_id } of referring) await touchGroup(trx, security_group_id);
   await queueSync(trx, 'security_group', row.id);
 }

@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import { badRequest, conflict } from '@virga/core';
-import { inTransaction, sql, type Kysely } from '@virga/db';
+import { inTransaction, type Kysely } from '@virga/db';
 import { encodeColumns, type Attributes } from '../api/attributes';
 import type { Collection, View } from '../api/collection';
 import { STANDARD_ATTRIBUTES } from '../api/standard-attributes';
 import type { NetworkSchema } from '../db/tables';
 import { claimQuota } from '../quotas/quota-limits';
+import { sharedFilter, sharedWith, visibleOf } from '../rbac-policies/grants';
 import { deleteGroup, ensureDefaultGroup, insertGroup, touchGroup } from './group-rows';
 import { ruleViews } from './security-group-rule.collection';
 
@@ -30,16 +31,17 @@ export const securityGroupCollection = (db: Kysely<NetworkSchema>): Collection =
   plural: 'security_groups',
   attributes: GROUP_ATTRIBUTES,
   missing: { type: 'SecurityGroupNotFound', message: (id) => `Security group ${id} does not exist` },
-  visible: (caller) => (caller.roleNames.has('admin') ? undefined : sql<boolean>`project_id = ${caller.project?.id ?? null}`),
+  visible: visibleOf('security_group'),
   target: async (_db, row) => ({ projectId: row.project_id as string }),
-  filters: { shared: (values) => (values.some((value) => ['true', '1'].includes(value.toLowerCase())) ? sql<boolean>`false` : sql<boolean>`true`) },
+  filters: { shared: sharedFilter('security_group') },
   async beforeList(caller) {
     const projectId = caller.project?.id;
     if (projectId) await inTransaction(db, (trx) => ensureDefaultGroup(trx, projectId));
   },
-  async extend(executor, rows) {
+  async extend(executor, rows, caller) {
+    const shared = await sharedWith(executor, 'security_group', rows.map(({ id }) => id), caller.project?.id);
     const rules = await executor.selectFrom('security_group_rules').selectAll().where('security_group_id', 'in', rows.map(({ id }) => id)).orderBy('id').execute();
-    return rows.map((row): View => ({ shared: false, security_group_rules: ruleViews(rules.filter((rule) => rule.security_group_id === row.id)) }));
+    return rows.map((row): View => ({ shared: shared.has(row.id), security_group_rules: ruleViews(rules.filter((rule) => rule.security_group_id === row.id)) }));
   },
   async create(trx, _caller, input) {
     refuseDefaultName(input.name);

@@ -9,7 +9,10 @@ export const Routes = Type.Array(Type.Object({ destination: Text(64), nexthop: T
 export const SUBNET_ATTRIBUTES = {
   ...STANDARD_ATTRIBUTES,
   network_id: { schema: Id, in: 'post', required: true },
-  ip_version: { schema: Type.Union([Type.Literal(4), Type.Literal(6)]), in: 'post', required: true },
+  ip_version: { schema: Type.Union([Type.Literal(4), Type.Literal(6)]), in: 'post' },
+  subnetpool_id: { schema: Nullable(Id), in: 'post' },
+  use_default_subnetpool: { schema: Type.Boolean(), in: 'post', column: false },
+  prefixlen: { schema: Type.Integer({ minimum: 0, maximum: 128 }), in: 'post', column: false },
   cidr: { schema: Text(64), in: 'post' },
   gateway_ip: { schema: Nullable(Text(45)), in: 'both' },
   enable_dhcp: { schema: Type.Boolean(), in: 'both', default: true },
@@ -18,5 +21,5 @@ export const SUBNET_ATTRIBUTES = {
   allocation_pools: { schema: Pools, in: 'both', opaque: true },
   dns_nameservers: { schema: Type.Array(Text(45), { maxItems: 5 }), in: 'both', default: [], opaque: true },
   host_routes: { schema: Routes, in: 'both', default: [], opaque: true },
-  service_types: { schema: Type.Array(Text(), { maxItems: 0 }), in: 'both', default: [], opaque: true },
+  service_types: { schema: Type.Array(Text(), { maxItems: 16 }), in: 'both', default: [], opaque: true },
 } as const satisfies Attributes;

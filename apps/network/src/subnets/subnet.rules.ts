@@ -88,3 +88,12 @@ export function checkIpv6Modes(version: 4 | 6, raMode: string | null, addressMod
   if (!dhcp) throw refuse('ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.');
   if (raMode && addressMode && raMode !== addressMode) throw refuse(`ipv6_ra_mode set to '${raMode}' with ipv6_address_mode set to '${addressMode}' is not valid. If both attributes are set, they must be the same value`);
 }
+
+const OWNER = /^(network|compute|baremetal|neutron|manila|trove|octavia):?/i;
+/** Device owners that a subnet is kept for; each begins with the word of a service. */
+export function readServiceTypes(types: string[]): string[] {
+  for (const type of types) {
+    if (!OWNER.test(type)) throw badRequest(`Subnet service type ${type} does not correspond to a valid device owner.`, { type: 'InvalidSubnetServiceType' });
+  }
+  return [...new Set(types)];
+}

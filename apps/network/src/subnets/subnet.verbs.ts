@@ -8,8 +8,9 @@ import { visibleNetwork } from '../networks/visible-network';
 import { queueSync } from '../ovn/sync-queue';
 import { addMetadataAddress, dropMetadataAddress } from '../ports/port-rows';
 import { claimQuota } from '../quotas/quota-limits';
+import { defaultPoolId, takeBlock } from '../subnet-pools/allocate-subnet';
 import { SUBNET_ATTRIBUTES } from './subnet.attributes';
-import { checkIpv6Modes, readCidr, readGateway, readNameservers, readPools, readRoutes } from './subnet.rules';
+import { checkIpv6Modes, readCidr, readGateway, readNameservers, readPools, readRoutes, readServiceTypes } from './subnet.rules';
 
 type Input = InputOf<typeof SUBNET_ATTRIBUTES>;
 
@@ -20,13 +21,35 @@ async function assertNoOverlap(trx: Trx, networkId: string, cidr: Cidr): Promise
   }
 }
 
+/** The block of a subnet that comes from a pool; undefined when it does not. */
+async function fromPool(trx: Trx, caller: RequestContext, input: Input): Promise<{ cidr: string; version: 4 | 6; poolId: string } | undefined> {
+  if (input.use_default_subnetpool && input.subnetpool_id) throw badRequest('Bad subnets request: subnetpool_id and use_default_subnetpool cannot both be specified.', { type: 'BadRequest' });
+  const poolId = input.use_default_subnetpool ? await defaultPoolId(trx, input.ip_version) : input.subnetpool_id;
+  if (!poolId) {
+    if (input.prefixlen !== undefined) throw badRequest('Bad subnets request: prefixlen can only be specified with a subnetpool.', { type: 'BadRequest' });
+    await assertNoPool(trx, input);
+    return undefined;
+  }
+  if (input.cidr !== undefined && input.prefixlen !== undefined) throw badRequest('Bad subnets request: cidr and prefixlen must not be supplied together.', { type: 'BadRequest' });
+  const request = { projectId: input.project_id!, networkId: input.network_id!, poolId, version: input.ip_version, prefixLength: input.prefixlen, cidr: input.cidr };
+  return { ...(await takeBlock(trx, caller, request)), poolId };
+}
+
+/** All subnets of a network and IP version come from one pool, or none does. */
+async function assertNoPool(trx: Trx, input: Input): Promise<void> {
+  const other = await trx.selectFrom('subnets').select('id').where('network_id', '=', input.network_id!).where('ip_version', '=', input.ip_version ?? 4).where('subnetpool_id', 'is not', null).executeTakeFirst();
+  if (other) throw badRequest('Subnets hosted on the same network must be allocated from the same subnet pool.', { type: 'NetworkSubnetPoolAffinityError' });
+}
+
 export async function createSubnet(trx: Trx, caller: RequestContext, given: Record<string, unknown>): Promise<string> {
   const input = given as Input;
   const network = await visibleNetwork(trx, caller, input.network_id!, true);
-  const version = input.ip_version!;
+  const taken = await fromPool(trx, caller, input);
+  const version = taken?.version ?? input.ip_version;
+  if (version === undefined) throw badRequest("Failed to parse request. Required attribute 'ip_version' not specified", { type: 'HTTPBadRequest' });
   const [raMode, addressMode] = [input.ipv6_ra_mode ?? null, input.ipv6_address_mode ?? null];
   checkIpv6Modes(version, raMode, addressMode, input.enable_dhcp!);
-  const cidr = readCidr(input.cidr, version, addressMode);
+  const cidr = readCidr(taken?.cidr ?? input.cidr, version, addressMode);
   await assertNoOverlap(trx, network.id, cidr);
   const gateway = readGateway(cidr, input.gateway_ip);
   const pools = readPools(cidr, gateway, input.allocation_pools);
@@ -34,7 +57,7 @@ export async function createSubnet(trx: Trx, caller: RequestContext, given: Reco
   const id = newUuid();
   const columns = {
     ...encodeColumns(SUBNET_ATTRIBUTES, {
-      ...input, cidr: formatCidr(cidr), gateway_ip: gateway, allocation_pools: pools,
+      ...input, ip_version: version, subnetpool_id: taken?.poolId ?? null, service_types: readServiceTypes(input.service_types!), cidr: formatCidr(cidr), gateway_ip: gateway, allocation_pools: pools,
       dns_nameservers: readNameservers(input.dns_nameservers!), host_routes: readRoutes(input.host_routes!, 'host_routes', version),
     }),
     id,
@@ -65,6 +88,7 @@ export async function updateSubnet(trx: Trx, row: Row, given: Record<string, unk
     changes.allocation_pools = readPools(cidr, gateway, input.allocation_pools ?? (JSON.parse(row.allocation_pools as string) as { start: string; end: string }[]));
   }
   if (input.dns_nameservers) changes.dns_nameservers = readNameservers(input.dns_nameservers);
+  if (input.service_types) changes.service_types = readServiceTypes(input.service_types);
   if (input.host_routes) changes.host_routes = readRoutes(input.host_routes, 'host_routes', cidr.version);
   if (input.enable_dhcp === false) checkIpv6Modes(cidr.version, row.ipv6_ra_mode as string | null, row.ipv6_address_mode as string | null, false);
   await trx.updateTable('subnets').set((eb) => ({

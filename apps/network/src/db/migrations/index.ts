@@ -4,6 +4,7 @@ import { securityGroups } from './20261120_0002_security_groups';
 import { serverAddresses } from './20261120_0004_server_addresses';
 import { portMoves } from './20261125_0101_port_moves';
 import { routers } from './20261120_0003_routers';
+import { sharingAndPools } from './20261125_0601_sharing_and_pools';
 
 export const migrations: Migrations = {
   '20261120_0001_first': first,
@@ -11,4 +12,5 @@ export const migrations: Migrations = {
   '20261120_0003_routers': routers,
   '20261120_0004_server_addresses': serverAddresses,
   '20261125_0101_port_moves': portMoves,
+  '20261125_0601_sharing_and_pools': sharingAndPools,
 };
