@@ -9,6 +9,7 @@ import type { InstanceHost } from './instances/instance-host';
 /** What the control plane may ask of this host. */
 export const agentHandlers = (host: InstanceHost, runner: CommandRunner, logger: Logger): Handlers<typeof hostAgentContract> => ({
   execute: (command) => runner.accept(command),
+  cancelCommand: async ({ instanceId, commandId }) => { runner.cancel(instanceId, commandId); return {}; },
   consoleOutput: async ({ instanceId, lines }) => ({ outputBase64: (await host.workshop.consoleOutput(instanceId, lines)).toString('base64') }),
   diagnostics: async ({ instanceId }) => ({ diagnostics: await host.driver.diagnostics(instanceId) }),
   // The sender does not wait and asks again when it wants to: a failure is for the log alone.

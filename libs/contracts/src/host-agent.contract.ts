@@ -101,6 +101,11 @@ export type HostInventory = Static<typeof HostInventory>;
 /** Served by each agent on `host.<host id>`. */
 export const hostAgentContract = defineContract('host-agent', {
   execute: cast(HostCommand),
+  /**
+   * Ends a command that runs here or waits its turn, where its verb allows that; its report tells how it has ended. One that has
+   * ended already, or has not come yet, is left as it is: whoever wants it ended asks until there is a report.
+   */
+  cancelCommand: call(Type.Object({ instanceId: Type.String(), commandId: Type.String() }), Empty, 5000),
   /** The last `lines` lines (all when absent) of the guest's serial output; base64, because a guest may print any byte. */
   consoleOutput: call(
     Type.Object({ instanceId: Type.String(), lines: Type.Optional(Type.Integer()) }),

@@ -282,6 +282,13 @@ export class FakeAgent {
         this.executed.push(command);
         await this.report(command);
       },
+      cancelCommand: async ({ commandId }) => {
+        const command = this.executed.find((candidate) => candidate.commandId === commandId);
+        if (!command || this.journal.has(commandId)) return {};
+        this.journal.set(commandId, Promise.resolve({ ok: false, error: { message: 'Cancelled.', retryable: false } }));
+        await this.report(command, 'ok');
+        return {};
+      },
       consoleOutput: async ({ instanceId, lines }) => {
         if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
         const all = this.console.split('\n');
@@ -318,8 +325,7 @@ export class FakeAgent {
   }
 
   /** Says how a command ended; again for a repeat of the message, with the same answer. */
-  async report(command: HostCommand): Promise<void> {
-    const behaviour = this.behaviour[command.verb] ?? 'ok';
+  async report(command: HostCommand, behaviour: Behaviour = this.behaviour[command.verb] ?? 'ok'): Promise<void> {
     if (behaviour === 'silent') return;
     let outcome = this.journal.get(command.commandId);
     if (!outcome) this.journal.set(command.commandId, (outcome = this.act(command, behaviour)));

@@ -133,3 +133,42 @@ it('waits for a part of the host that is away, and goes on when it is back', asy
   await settled();
   expect(reports.at(-1)).toMatchObject({ ok: false, error: { message: 'the guest refuses' } });
 });
+
+describe('a cancel', () => {
+  const untilAborted = (_id: string, _args: unknown, signal: AbortSignal) =>
+    new Promise<Record<string, unknown>>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+
+  it('ends the command that runs, and no other', async () => {
+    const { runner, reports, settled } = await setUp({ start: untilAborted });
+    await runner.accept(command('slow'));
+    await new Promise((resolve) => setImmediate(resolve));
+    runner.cancel('i', 'other');
+    expect(reports).toEqual([]);
+    runner.cancel('i', 'slow');
+    await settled();
+    expect(reports).toEqual([expect.objectContaining({ commandId: 'slow', ok: false, error: { message: 'Cancelled.', retryable: false } })]);
+  });
+
+  it('keeps a command that waits its turn from beginning', async () => {
+    let stopped = false;
+    const { runner, reports, settled } = await setUp({ start: untilAborted, stop: () => { stopped = true; return Promise.resolve({}); } });
+    await runner.accept(command('slow'));
+    await runner.accept(command('next', { verb: 'stop', args: { timeoutSeconds: 0 } }));
+    await new Promise((resolve) => setImmediate(resolve));
+    runner.cancel('i', 'next');
+    runner.cancel('i', 'slow');
+    await settled();
+    expect(stopped).toBe(false);
+    expect(reports.map(({ commandId, ok }) => [commandId, ok])).toEqual([['slow', false], ['next', false]]);
+  });
+
+  it('that comes too late, or too early, changes nothing', async () => {
+    const { runner, reports, settled } = await setUp({ start: () => Promise.resolve({}) });
+    runner.cancel('i', 'a');
+    await runner.accept(command('a'));
+    await settled();
+    runner.cancel('i', 'a');
+    await runner.accept(command('a'));
+    expect(reports.map(({ ok }) => ok)).toEqual([true, true]);
+  });
+});

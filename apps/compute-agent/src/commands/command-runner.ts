@@ -14,6 +14,7 @@ const PATIENCE_MS = 45_000;
 const isPassing = (error: unknown): boolean =>
   error instanceof CloudError ? error.kind === 'unavailable' : error instanceof NotConnectedError || error instanceof ConnectionLostError;
 
+const cancelled = () => new CloudError('conflict', 'Cancelled.');
 const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, verb);
 
 /**
@@ -21,10 +22,12 @@ const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, ver
  * older generation is refused, and a newer one ends what is still running for the instance.
  */
 export class CommandRunner {
-  private readonly running = new Map<string, { generation: number; abort: AbortController }>();
+  private readonly running = new Map<string, { commandId: string; generation: number; abort: AbortController }>();
   private readonly lines = new Map<string, Promise<void>>();
   /** Commands that are on their way into the journal. */
   private readonly accepting = new Map<string, Promise<void>>();
+  /** Commands that are to end before they begin. */
+  private readonly unwanted = new Set<string>();
   private stopping = false;
 
   constructor(
@@ -80,6 +83,16 @@ export class CommandRunner {
     await done;
   }
 
+  /** Ends a command that runs or waits its turn; it is reported as failed, unless its verb ends well all the same. */
+  cancel(instanceId: string, commandId: string): void {
+    const current = this.running.get(instanceId);
+    if (current?.commandId === commandId) current.abort.abort(cancelled());
+    else {
+      const known = this.journal.find(commandId);
+      if (known && !known.report && this.lines.has(instanceId)) this.unwanted.add(commandId);
+    }
+  }
+
   /** Takes nothing new and waits for what runs; what does not end in time is finished by the next start. */
   async stop(timeoutMs: number): Promise<void> {
     this.stopping = true;
@@ -115,10 +128,11 @@ export class CommandRunner {
     const { instanceId, operationId, commandId, generation, verb, requestId } = command;
     await withLogFields({ operationId, instanceId, ...(requestId === undefined ? {} : { requestId }) }, async () => {
       const abort = new AbortController();
-      this.running.set(instanceId, { generation, abort });
+      this.running.set(instanceId, { commandId, generation, abort });
       const began = Date.now();
       const report: CommandReport = { hostId: this.hostId, commandId, operationId, instanceId, generation, ok: true };
       try {
+        if (this.unwanted.delete(commandId)) throw cancelled();
         if (generation < this.journal.generation(instanceId)) throw new CloudError('conflict', 'Superseded by a newer operation.');
         report.result = await this.untilHostAnswers(command, abort.signal);
         this.logger.info({ verb, ms: Date.now() - began }, 'command done');

@@ -77,7 +77,10 @@ export interface OperationsTable {
   attempt: Generated<number>;
   /** The instance's fencing token at the time when the operation was made. */
   generation: number;
+  /** 0 = no, 1 = superseded by a newer operation, 2 = to be undone. */
   cancel_requested: Generated<number>;
+  /** 1 once a step is done after which there is no way back. */
+  no_return: Generated<number>;
   owner: string | null;
   /** Counts claims: what an earlier owner still writes is refused. */
   claim_epoch: Generated<number>;

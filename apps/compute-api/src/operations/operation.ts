@@ -10,6 +10,13 @@ export type OperationPhase = 'do' | 'undo';
 export const LIVE_STATES = ['pending', 'running', 'parked'] as const;
 export type OperationEnd = 'done' | 'failed' | 'cancelled';
 
+/**
+ * What somebody wants to become of a live operation (`cancel_requested`): `superseded`, because a newer operation takes
+ * away all that it has made, or `undo`, because nobody wants it any more.
+ */
+export const CANCEL = { no: 0, superseded: 1, undo: 2 } as const;
+export type CancelWish = (typeof CANCEL)[keyof typeof CANCEL];
+
 export interface OperationFailure {
   message: string;
   /** Type of a CloudError, e.g. NoValidHost. */
@@ -33,7 +40,9 @@ export interface Operation {
   attempt: number;
   generation: number;
   claimEpoch: number;
-  cancelRequested: boolean;
+  cancel: CancelWish;
+  /** Past a step from which there is no way back: it fails forward, and nobody cancels it. */
+  noReturn: boolean;
   tries: number;
   /** The command on whose report the operation was parked last. */
   waitingCommand: string | undefined;
@@ -55,7 +64,8 @@ export function toOperation(row: Selectable<OperationsTable>): Operation {
     attempt: row.attempt,
     generation: row.generation,
     claimEpoch: row.claim_epoch,
-    cancelRequested: row.cancel_requested !== 0,
+    cancel: row.cancel_requested as CancelWish,
+    noReturn: row.no_return !== 0,
     tries: row.tries,
     waitingCommand: row.waiting_command ?? undefined,
     failure: row.error_json === null ? undefined : (JSON.parse(row.error_json) as OperationFailure),

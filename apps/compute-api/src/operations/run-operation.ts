@@ -1,13 +1,13 @@
 import { backoffMs, CloudError, errorMessage, type Logger } from '@virga/core';
-import { isConnectionLost, isLockConflict, sql, type Kysely, type Updateable } from '@virga/db';
+import { isConnectionLost, isLockConflict, sql, type Kysely, type Transaction, type Updateable } from '@virga/db';
 import type { ComputeDb, OperationsTable } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import type { EngineEvents } from './conductor-engine';
 import { endOperation } from './end-operation';
-import type { Operation, OperationFailure } from './operation';
+import { CANCEL, type CancelWish, type Operation, type OperationEnd, type OperationFailure } from './operation';
 import { EngineStepContext, ownedRow } from './step-context';
 import { traceEnd, traceStart } from './step-trace';
-import { OwnershipLost, Parked, Superseded, type Neighbours, type Step, type Workflow } from './workflow';
+import { Cancelled, OwnershipLost, Parked, Superseded, type Neighbours, type Step, type Workflow } from './workflow';
 
 export interface RunOptions {
   db: Kysely<ComputeDb>;
@@ -19,6 +19,7 @@ export interface RunOptions {
   events?: EngineEvents;
 }
 
+const CANCELLED = 'Cancelled.';
 const RETRY = { attempts: Infinity, baseMs: 500, maxMs: 10_000 };
 
 const failureOf = (error: unknown, step: string): OperationFailure => error instanceof CloudError
@@ -43,7 +44,7 @@ export class OperationRun {
   private sureOfWish: boolean;
 
   constructor(private readonly workflow: Workflow, private readonly operation: Operation, private readonly options: RunOptions) {
-    this.sureOfWish = !operation.cancelRequested;
+    this.sureOfWish = operation.cancel === CANCEL.no;
   }
 
   /** True when the operation has ended. */
@@ -58,7 +59,7 @@ export class OperationRun {
         return false;
       }
       if (!(error instanceof Superseded)) throw error;
-      await this.end('cancelled');
+      await this.end('cancelled', (trx) => this.endTrace(trx, 'Superseded by a newer operation.'));
       return true;
     }
   }
@@ -67,21 +68,39 @@ export class OperationRun {
   private async turn(): Promise<boolean> {
     const { operation, workflow } = this;
     if (!this.options.owned()) throw new OwnershipLost();
-    if (!this.sureOfWish && await this.isCancelled()) throw new Superseded();
+    if (!this.sureOfWish) await this.hearWish();
     this.sureOfWish = false;
     if (operation.phase === 'undo') {
+      // Who cancels wants no other attempt.
+      if (operation.cancel === CANCEL.undo && operation.undoFloor >= 0) await this.save({ undoFloor: -1 });
       if (operation.step >= Math.max(operation.undoFloor, 0)) return this.undoStep(workflow.steps[operation.step]!);
       return this.afterUndo();
     }
-    if (operation.step < workflow.steps.length) return this.doStep(workflow.steps[operation.step]!);
-    await this.end('done');
+    const step = workflow.steps[operation.step];
+    if (step && operation.cancel === CANCEL.undo && !(await this.hasCommands(step))) {
+      await this.beginUndo({ message: CANCELLED, step: step.name });
+      return true;
+    }
+    if (step) return this.doStep(step);
+    if (operation.noReturn && operation.failure) await this.end('failed', (trx) => workflow.failed(trx, operation, operation.failure!));
+    else await this.end('done', (trx) => workflow.succeeded(trx, operation));
     return false;
   }
 
-  private async isCancelled(): Promise<boolean> {
+  /** Reads what the operation's fate is to be. Throws Superseded when a newer operation has taken it on. */
+  private async hearWish(): Promise<void> {
     const row = await this.options.db.selectFrom('operations').select('cancel_requested').where(ownedRow(this.operation, this.options.owner)).executeTakeFirst();
     if (!row) throw new OwnershipLost();
-    return row.cancel_requested !== 0;
+    this.operation.cancel = row.cancel_requested as CancelWish;
+    if (this.operation.cancel === CANCEL.superseded) throw new Superseded();
+  }
+
+  /** Whether the step has sent something to a host in this attempt, whose outcome must be known before it is undone. */
+  private async hasCommands(step: Step): Promise<boolean> {
+    const { id, phase, attempt } = this.operation;
+    const row = await this.options.db.selectFrom('commands').select('id').where('operation_id', '=', id).where('phase', '=', phase)
+      .where('step', '=', step.name).where('attempt', '=', attempt).limit(1).executeTakeFirst();
+    return row !== undefined;
   }
 
   private async doStep(step: Step): Promise<boolean> {
@@ -91,40 +110,66 @@ export class OperationRun {
     try {
       const result = await step.do(this.context(step, deadline));
       Object.assign(this.operation.data, result ?? {});
-      await this.advance(step);
+      const wanted = await this.advance(step);
       tell('Success');
+      if (!wanted) await this.beginUndo({ message: CANCELLED, step: step.name });
       return true;
     } catch (error) {
       if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
+      if (error instanceof Cancelled) return this.cancelStep(step, tell);
       if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
       logger.warn({ err: error, step: step.name, attempt: this.operation.attempt }, 'step failed');
       const failure = failureOf(error, step.name);
       await traceEnd(db, this.operation, step.name, 'Error', failure.message);
       tell('Error');
-      await this.beginUndo(failure);
+      await (this.operation.noReturn ? this.goOn(failure) : this.beginUndo(failure));
       return true;
     }
   }
 
-  /** Writes down in one statement that the step is done and what comes next, unless somebody wants the operation cancelled. */
-  private async advance(step: Step): Promise<void> {
+  private async cancelStep(step: Step, tell: (result: 'Error') => void): Promise<true> {
+    await traceEnd(this.options.db, this.operation, step.name, 'Error', CANCELLED);
+    tell('Error');
+    this.operation.cancel = CANCEL.undo;
+    await this.beginUndo({ message: CANCELLED, step: step.name });
+    return true;
+  }
+
+  /** Past the point of no return: what has failed is told at the end, and what comes after it is still done. */
+  private async goOn(failure: OperationFailure): Promise<void> {
+    this.operation.failure ??= failure;
+    await this.save({ step: this.operation.step + 1, error: this.operation.failure });
+  }
+
+  /**
+   * Writes down in one statement that the step is done and what comes next, unless somebody wants the operation cancelled:
+   * false when it is to be undone. A point of no return that is reached wins over the wish.
+   */
+  private async advance(step: Step): Promise<boolean> {
     const { operation, options } = this;
     const next = operation.step + 1;
+    const past = step.pointOfNoReturn ? sql`o.no_return = 1, o.cancel_requested = ${CANCEL.no}, o.error_json = NULL,` : sql``;
+    const unwanted = step.pointOfNoReturn ? CANCEL.undo : CANCEL.no;
     const { numAffectedRows } = await sql`UPDATE operations AS o LEFT JOIN operation_steps AS s
         ON s.operation_id = o.id AND s.phase = ${operation.phase} AND s.step = ${step.name} AND s.attempt = ${operation.attempt}
-      SET o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
+      SET ${past} o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
         s.finished_at = NOW(3), s.result = 'Success', s.details = NULL, s.host = COALESCE(${(operation.data.hostname as string | undefined) ?? null}, s.host)
-      WHERE o.id = ${operation.id} AND o.owner = ${options.owner} AND o.claim_epoch = ${operation.claimEpoch} AND o.state = 'running' AND o.cancel_requested = 0`.execute(options.db);
-    if (numAffectedRows === 0n) throw await this.isCancelled() ? new Superseded() : new OwnershipLost();
-    Object.assign(operation, { step: next, tries: 0 });
+      WHERE o.id = ${operation.id} AND o.owner = ${options.owner} AND o.claim_epoch = ${operation.claimEpoch} AND o.state = 'running' AND o.cancel_requested IN (${CANCEL.no}, ${unwanted})`.execute(options.db);
+    if (numAffectedRows === 0n) {
+      await this.hearWish();
+      await traceEnd(options.db, operation, step.name, 'Success');
+      return false;
+    }
+    Object.assign(operation, { step: next, tries: 0, ...(step.pointOfNoReturn && { noReturn: true, cancel: CANCEL.no, failure: undefined }) });
     this.sureOfWish = true;
+    return true;
   }
 
   private async beginUndo(failure: OperationFailure): Promise<void> {
     const { retry, steps } = this.workflow;
     const { operation } = this;
     const from = retry ? steps.findIndex(({ name }) => name === retry.from) : -1;
-    const again = retry !== undefined && operation.step > from && operation.attempt < retry.attempts;
+    const again = retry !== undefined && operation.cancel === CANCEL.no && operation.step > from && operation.attempt < retry.attempts;
     if (retry && operation.step > from) operation.data = retry.note(operation.data, failure);
     operation.failure = failure;
     await this.save({ phase: 'undo', undoFloor: again ? from : -1, error: failure });
@@ -159,7 +204,8 @@ export class OperationRun {
       await this.save({ phase: 'do', step: operation.undoFloor, undoFloor: 0 });
       return true;
     }
-    await this.end('failed');
+    if (operation.cancel === CANCEL.undo) await this.end('cancelled', (trx) => this.workflow.cancelled!(trx, operation));
+    else await this.end('failed', (trx) => this.workflow.failed(trx, operation, operation.failure!));
     return false;
   }
 
@@ -188,16 +234,14 @@ export class OperationRun {
     if (numUpdatedRows === 0n) throw new OwnershipLost();
   }
 
-  private async end(how: 'done' | 'failed' | 'cancelled'): Promise<void> {
-    const { operation, workflow, options } = this;
-    await endOperation(options.db, operation, options.owner, how, async (trx) => {
-      if (how === 'done') await workflow.succeeded(trx, operation);
-      if (how === 'failed') await workflow.failed(trx, operation, operation.failure!);
-      if (how === 'cancelled') {
-        await trx.updateTable('operation_steps').set({ finished_at: dbNow, result: 'Error', details: 'Superseded by a newer operation.' })
-          .where('operation_id', '=', operation.id).where('finished_at', 'is', null).execute();
-      }
-    });
+  private async endTrace(trx: Transaction<ComputeDb>, details: string): Promise<void> {
+    await trx.updateTable('operation_steps').set({ finished_at: dbNow, result: 'Error', details })
+      .where('operation_id', '=', this.operation.id).where('finished_at', 'is', null).execute();
+  }
+
+  private async end(how: OperationEnd, also: (trx: Transaction<ComputeDb>) => Promise<void>): Promise<void> {
+    const { operation, options } = this;
+    await endOperation(options.db, operation, options.owner, how, also);
     options.events?.operationEnded(operation.kind, how);
     options.logger.info({ end: how, failure: operation.failure?.message }, 'operation ended');
   }

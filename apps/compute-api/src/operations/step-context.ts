@@ -1,11 +1,11 @@
-import { CloudError, newUuid, type Logger } from '@virga/core';
+import { CloudError, errorMessage, newUuid, type Logger } from '@virga/core';
 import { addToOutbox, inTransaction, sql, type Kysely, type Transaction } from '@virga/db';
 import type { CommandReport, HostVerb, HostVerbArgs } from '@virga/contracts';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
-import type { Operation } from './operation';
+import { CANCEL, type Operation } from './operation';
 import { COMMAND_TOPIC } from './start-operation';
-import { OwnershipLost, Parked, Superseded, type InstanceChanges, type InstanceRow, type Neighbours, type StepContext } from './workflow';
+import { Cancelled, OwnershipLost, Parked, Superseded, type InstanceChanges, type InstanceRow, type Neighbours, type StepContext } from './workflow';
 
 export interface StepContextOptions {
   db: Kysely<ComputeDb>;
@@ -21,9 +21,15 @@ export interface StepContextOptions {
   wakeRelay(): void;
 }
 
+/** How often a host is told to end a command of an operation that is being cancelled, ms. */
+const CALL_BACK_MS = 2000;
+
 /** Adds the conditions under which this process may still write the operation. */
 export const ownedRow = (operation: Operation, owner: string) =>
   sql<boolean>`id = ${operation.id} AND owner = ${owner} AND claim_epoch = ${operation.claimEpoch} AND state = 'running'`;
+
+/** A cancel that we have not heard of yet, and that came before the parking, has woken nobody: the operation is due at once then. */
+const unlessUnwanted = ({ cancel }: Operation, due: Date | ReturnType<typeof dbNowPlus>) => sql<Date>`IF(cancel_requested = ${cancel}, ${due}, NOW(3))`;
 
 export class EngineStepContext implements StepContext {
   readonly db: Kysely<ComputeDb>;
@@ -65,6 +71,8 @@ export class EngineStepContext implements StepContext {
   async command<V extends HostVerb>(hostId: string, verb: V, args: HostVerbArgs<V>): Promise<unknown> {
     const { operation, options } = this;
     if (!options.owned()) throw new OwnershipLost();
+    const cancelling = operation.phase === 'do' && operation.cancel === CANCEL.undo;
+    let out: string | undefined;
     const report = await this.awaitedReport(hostId, verb) ?? await inTransaction(this.db, async (trx) => {
       const known = await trx.selectFrom('commands').selectAll()
         .where('operation_id', '=', operation.id).where('phase', '=', operation.phase).where('step', '=', options.step)
@@ -77,9 +85,11 @@ export class EngineStepContext implements StepContext {
           await trx.updateTable('commands').set({ state: 'expired', finished_at: dbNow }).where('id', '=', known.id).execute();
           return 'expired';
         }
-        await this.park(trx, known.deadline, known.id);
+        await this.park(trx, cancelling ? sql<Date>`LEAST(${known.deadline}, ${dbNowPlus(CALL_BACK_MS)})` : unlessUnwanted(operation, known.deadline), known.id);
+        out = known.id;
         return 'parked';
       }
+      if (cancelling) throw new Cancelled();
       const id = newUuid();
       await trx.insertInto('commands').values({
         id, operation_id: operation.id, instance_id: operation.instanceId, host_id: hostId, phase: operation.phase, step: options.step,
@@ -93,11 +103,12 @@ export class EngineStepContext implements StepContext {
           verb, args, requestId: operation.requestId,
         },
       });
-      await this.park(trx, options.deadline, id);
+      await this.park(trx, unlessUnwanted(operation, options.deadline), id);
       return 'parked';
     });
     if (report === 'parked') {
       options.wakeRelay();
+      if (cancelling && out !== undefined) await this.callBack(hostId, out);
       throw new Parked();
     }
     if (report === 'expired') {
@@ -118,12 +129,32 @@ export class EngineStepContext implements StepContext {
   }
 
   async waitFor(ms: number): Promise<never> {
-    await inTransaction(this.db, (trx) => this.park(trx, dbNowPlus(ms), null));
+    await inTransaction(this.db, (trx) => this.park(trx, unlessUnwanted(this.operation, dbNowPlus(ms)), null));
     throw new Parked();
   }
 
+  async passPointOfNoReturn(): Promise<void> {
+    const { operation, options } = this;
+    if (operation.noReturn) return;
+    const { numUpdatedRows } = await this.db.updateTable('operations').set({ no_return: 1, error_json: null })
+      .where(ownedRow(operation, options.owner)).where('cancel_requested', '=', CANCEL.no).executeTakeFirst();
+    if (numUpdatedRows === 0n) {
+      const row = await this.db.selectFrom('operations').select('cancel_requested').where(ownedRow(operation, options.owner)).executeTakeFirst();
+      if (!row) throw new OwnershipLost();
+      throw row.cancel_requested === CANCEL.superseded ? new Superseded() : new Cancelled();
+    }
+    Object.assign(operation, { noReturn: true, failure: undefined });
+  }
+
+  /** A lost word is said again at the next look; the report tells how the command has ended. */
+  private async callBack(hostId: string, commandId: string): Promise<void> {
+    const { operation, neighbours, logger } = this;
+    await neighbours.host(hostId).cancelCommand({ instanceId: operation.instanceId, commandId })
+      .catch((error: unknown) => logger.debug({ hostId, commandId, reason: errorMessage(error) }, 'host not told of the cancel yet'));
+  }
+
   /** Lets go of the operation until `due`, or until somebody sets `due_at` earlier. */
-  private async park(trx: Transaction<ComputeDb>, due: Date | ReturnType<typeof dbNowPlus>, command: string | null): Promise<void> {
+  private async park(trx: Transaction<ComputeDb>, due: ReturnType<typeof dbNowPlus>, command: string | null): Promise<void> {
     const { numUpdatedRows } = await trx.updateTable('operations')
       .set({ state: 'parked', owner: null, lease_until: null, due_at: due, waiting_command: command })
       .where(ownedRow(this.operation, this.options.owner)).executeTakeFirst();

@@ -1,7 +1,7 @@
 import { actorOf, conflict, systemClock, type RequestContext } from '@virga/core';
 import { inTransaction } from '@virga/db';
 import { dbNow } from '../db/time';
-import { LIVE_STATES } from '../operations/operation';
+import { CANCEL, LIVE_STATES } from '../operations/operation';
 import { startOperation } from '../operations/start-operation';
 import type { Db } from '../tokens';
 import { getInstance } from './server.repository';
@@ -20,7 +20,7 @@ export async function deleteServer(db: Db, caller: RequestContext, id: string, m
     if (underWay) return;
     const generation = row.generation + 1;
     await trx.updateTable('instances').set({ task_state: 'deleting', generation, updated_at: dbNow, state_changed_at: dbNow }).where('id', '=', id).execute();
-    await trx.updateTable('operations').set({ cancel_requested: 1 }).where('instance_id', '=', id).where('state', 'in', [...LIVE_STATES]).execute();
+    await trx.updateTable('operations').set({ cancel_requested: CANCEL.superseded }).where('instance_id', '=', id).where('state', 'in', [...LIVE_STATES]).execute();
     await startOperation(trx, { kind: 'delete-instance', instanceId: id, generation, actor: actorOf(caller), action: 'delete' });
   });  return { onHost: hostId !== null };
 }

@@ -3,6 +3,7 @@ import type { Transaction } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
 import { releaseUsage } from '../quotas/quota-usage';
+import { CANCEL } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
 import { recordFault } from './record-fault';
@@ -15,7 +16,7 @@ async function endOlderOperations({ db, operation }: StepContext): Promise<boole
   const older = () => db.updateTable('operations').where('instance_id', '=', operation.instanceId).where('id', '!=', operation.id).where('generation', '<', operation.generation);
   await older().set({ state: 'cancelled', owner: null, lease_until: null, waiting_command: null, finished_at: dbNow })
     .where((eb) => eb.or([eb('state', 'in', ['pending', 'parked']), eb.and([eb('state', '=', 'running'), eb('lease_until', '<', dbNow)])])).execute();
-  const { numUpdatedRows } = await older().set({ cancel_requested: 1 }).where('state', '=', 'running').executeTakeFirst();
+  const { numUpdatedRows } = await older().set({ cancel_requested: CANCEL.superseded }).where('state', '=', 'running').executeTakeFirst();
   return numUpdatedRows === 0n;
 }
 

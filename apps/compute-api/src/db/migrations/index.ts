@@ -3,10 +3,12 @@ import { first } from './20261120_0001_first';
 import { leases } from './20261120_0002_leases';
 import { migrations } from './20261125_0001_migrations';
 import { aggregates } from './20261125_0200_aggregates';
+import { pointsOfNoReturn } from './20261125_0600_points_of_no_return';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
   '20261120_0002_leases': leases,
   '20261125_0001_migrations': migrations,
   '20261125_0200_aggregates': aggregates,
+  '20261125_0600_points_of_no_return': pointsOfNoReturn,
 };

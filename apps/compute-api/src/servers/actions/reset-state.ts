@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { inTransaction } from '@virga/db';
 import { SERVER_ACTIONS } from '@virga/domain';
 import { dbNow } from '../../db/time';
-import { LIVE_STATES } from '../../operations/operation';
+import { CANCEL, LIVE_STATES } from '../../operations/operation';
 import { lockServer } from '../change-guard';
 import type { ActionHandler } from './action';
 
@@ -17,7 +17,7 @@ export const resetState: ActionHandler = {
       const row = await lockServer(trx, caller, serverId, { ignoreLock: true });
       await trx.updateTable('instances').set({ vm_state: state, task_state: null, admin_pass: null, generation: row.generation + 1, updated_at: dbNow, state_changed_at: dbNow })
         .where('id', '=', serverId).execute();
-      await trx.updateTable('operations').set({ cancel_requested: 1, due_at: dbNow }).where('instance_id', '=', serverId).where('state', 'in', [...LIVE_STATES]).execute();
+      await trx.updateTable('operations').set({ cancel_requested: CANCEL.superseded, due_at: dbNow }).where('instance_id', '=', serverId).where('state', 'in', [...LIVE_STATES]).execute();
     });
   },
 };
