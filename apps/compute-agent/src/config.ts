@@ -9,6 +9,7 @@ export const AgentConfig = Type.Object({
   VIRGA_AGENT_HOSTNAME: Type.String({ minLength: 1, maxLength: 255, description: 'Name of this host in the API; OVN has the same as chassis name.' }),
   VIRGA_AGENT_HOST_IP: Type.String({ default: '127.0.0.1', description: 'Management address of this host.' }),
   VIRGA_AGENT_PORT: Type.Integer({ default: 9443, minimum: 0, maximum: 65535, description: 'TCP port on the management address where other hosts and the console proxy reach this host by mutual TLS; 0 = any.' }),
+  VIRGA_AGENT_MIGRATION_URI: Type.String({ default: '', pattern: '^$|^qemu\\+tls://', description: 'How libvirt of another host reaches libvirt of this one, qemu+tls://...; empty: no guest migrates to this host.' }),
   VIRGA_AGENT_STATE_DIR: Type.String({ description: 'Instances, image cache and journal.' }),
   VIRGA_AGENT_RUN_DIR: Type.String({ default: '/run/virga-agent', description: 'Sockets and the boot mark; must be empty after the host has booted.' }),
   VIRGA_AGENT_LIBVIRT_SOCKET: Type.String({ default: '/run/libvirt/libvirt-sock', description: 'Socket of the local libvirt daemon.' }),

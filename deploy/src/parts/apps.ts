@@ -13,6 +13,7 @@ import { hostId, inHost } from '../stages/host-namespace';
 import { asUser, SERVICE_USER } from '../system-users';
 import { databaseUrl, type Schema } from './mariadb';
 import { northboundSocket, southboundSocket } from './ovn-central';
+import { migrationUri } from './host';
 import { virtTypeFile } from '../stages/guest-image';
 import type { Part } from './part';
 import { brokerUrl, fleetsOf } from './rabbitmq';
@@ -147,6 +148,7 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
       VIRGA_AGENT_HOST_IP: host.managementAddress,
       VIRGA_AGENT_PORT: String(site.ports['agent-tls']),
       ...tlsEnv(hostIdentity(host)),
+      VIRGA_AGENT_MIGRATION_URI: migrationUri(site, host),
       VIRGA_AGENT_STATE_DIR: join(host.directory, 'agent'),
       // Packets pass a userspace switch here, which sees what a guest leaves to hardware that is not there.
       VIRGA_AGENT_CHECKSUM_OFFLOAD: 'false',

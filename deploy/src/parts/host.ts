@@ -1,7 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { quote } from '../env-file';
 import { ovsdbHealth, unixctlHealth } from '../health/socket-health';
+import { hostIdentity } from '../pki/identities';
 import { commOf } from '../process/processes';
 import { run } from '../run-command';
 import type { HostPlan, Site } from '../site';
@@ -50,8 +52,8 @@ export function hostParts(host: HostPlan): Part[] {
       after: [],
       // Its cache of emulator capabilities holds the CPU's topology leaf, which names the very processor it was read on:
       // on another one the cache does not fit, and every emulator is tried again (8 s). Guests get all processors.
-      script: `cpu=$(awk '/^Cpus_allowed_list/ { split($2, cpus, /[-,]/); print cpus[1] }' /proc/self/status)\nexec ${enter} taskset --cpu-list "$cpu" libvirtd`,
-      files: [join(host.directory, 'libvirt/etc/libvirtd.conf'), join(host.directory, 'libvirt/etc/qemu.conf')],
+      script: `cpu=$(awk '/^Cpus_allowed_list/ { split($2, cpus, /[-,]/); print cpus[1] }' /proc/self/status)\nexec ${enter} taskset --cpu-list "$cpu" libvirtd --listen`,
+      files: [join(host.directory, 'libvirt/etc/libvirtd.conf'), join(host.directory, 'libvirt/etc/qemu.conf'), join(hostIdentity(host), IDENTITY_FILES.cert)],
       // Without a seeded cache it first tries every emulator that is installed.
       startTimeoutMs: 120_000,
       health: () => libvirtHealth(host),
@@ -85,7 +87,10 @@ export async function prepareHost(site: Site, host: HostPlan): Promise<void> {
   const etc = join(host.directory, 'libvirt/etc');
   mkdirSync(etc, { recursive: true });
   writeFileSync(join(etc, 'libvirtd.conf'), [
-    'listen_tls = 0', 'listen_tcp = 0', 'auth_unix_rw = "none"', 'auth_unix_ro = "none"', 'unix_sock_rw_perms = "0700"', 'unix_sock_ro_perms = "0700"',
+    // Other hosts' daemons come here to migrate, and nobody else: the CA's certificate must name a host.
+    'listen_tls = 1', 'listen_tcp = 0', `listen_addr = "${host.managementAddress}"`, `tls_port = "${site.ports['libvirt-tls']}"`, 'auth_tls = "none"',
+    `key_file = "${PKI}/serverkey.pem"`, `cert_file = "${PKI}/servercert.pem"`, `ca_file = "${PKI}/cacert.pem"`, 'tls_allowed_dn_list = ["CN=host:*"]',
+    'auth_unix_rw = "none"', 'auth_unix_ro = "none"', 'unix_sock_rw_perms = "0700"', 'unix_sock_ro_perms = "0700"',
     // Hosts of one machine share its machine id; equal UUIDs would refuse a migration between them.
     `host_uuid = "${hostId(host)}"`,
     'log_outputs = "3:stderr"', 'max_client_requests = 20', '',
@@ -96,14 +101,39 @@ export async function prepareHost(site: Site, host: HostPlan): Promise<void> {
     // Version 1 cgroups of several hosts on one machine would have the same paths.
     'cgroup_controllers = []', 'stdio_handler = "file"',
     'vnc_listen = "127.0.0.1"', 'spice_listen = "127.0.0.1"',
+    // Guests' memory and disks never travel in plain text, whatever a migration asks for.
+    `migrate_tls_x509_cert_dir = "${PKI}"`, 'migrate_tls_x509_verify = 1', 'migrate_tls_force = 1',
     `migration_address = "${host.managementAddress}"`, `migration_host = "${host.managementAddress}"`, '',
   ].join('\n'));
+  linkPki(host, join(etc, 'pki'));
   seedCapabilities(site, host);
   if (!existsSync(ovsDatabase(host))) {
     mkdirSync(join(host.directory, 'ovs'), { recursive: true });
     await run('ovsdb-tool', ['create', ovsDatabase(host), '/usr/share/openvswitch/vswitch.ovsschema']);
   }
 }
+
+/** As libvirtd and emulators of a host see their certificates. */
+const PKI = '/etc/libvirt/pki';
+
+/** libvirt and QEMU each want the host's three files under names of their own, once as server and once as client. */
+function linkPki(host: HostPlan, directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const names = {
+    ca: ['cacert.pem', 'ca-cert.pem'],
+    cert: ['servercert.pem', 'clientcert.pem', 'server-cert.pem', 'client-cert.pem'],
+    key: ['serverkey.pem', 'clientkey.pem', 'server-key.pem', 'client-key.pem'],
+  };
+  for (const [part, links] of Object.entries(names)) {
+    for (const link of links) {
+      rmSync(join(directory, link), { force: true });
+      symlinkSync(join(hostIdentity(host), IDENTITY_FILES[part as keyof typeof IDENTITY_FILES]), join(directory, link));
+    }
+  }
+}
+
+/** Where other hosts' libvirt daemons reach this host's, with their own certificates. */
+export const migrationUri = (site: Site, host: HostPlan): string => `qemu+tls://${host.managementAddress}:${site.ports['libvirt-tls']}/system?pkipath=${PKI}`;
 
 /** What another host has found out about the emulators holds for all hosts of the machine. */
 function seedCapabilities(site: Site, host: HostPlan): void {

@@ -149,6 +149,8 @@ export const HostFacts = Type.Object({
   /** As libvirt writes it: major * 1,000,000 + minor * 1,000 + release. */
   hypervisorVersion: Type.Integer(),
   hostIp: Type.String(),
+  /** How libvirt of another host reaches libvirt of this one (peer to peer, TLS); absent when nothing can migrate here. */
+  migrationUri: Type.Optional(Type.String({ pattern: '^qemu\\+tls://[0-9A-Za-z.:\\[\\]-]+/system(\\?pkipath=[0-9A-Za-z./_-]+)?$', maxLength: 255 })),
   /** Where the host's server answers other hosts and the console proxy, by mutual TLS; absent for a simulated host. */
   agentUrl: Type.Optional(Type.String({ pattern: '^https://[0-9A-Za-z.:\\[\\]-]+$', maxLength: 255 })),
   cpuInfo: Type.String(),
