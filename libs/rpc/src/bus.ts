@@ -22,6 +22,8 @@ export type TopicHandler = (payload: unknown) => void;
 export interface Bus {
   client<C extends Contract>(contract: C, target?: Target): Client<C>;
   serve<C extends Contract>(contract: C, handlers: Handlers<C>, options?: ServeOptions): Promise<Served>;
+  /** Makes the durable queue of a contract's casts before anything is sent there, so that its server need not wait for the first one. */
+  prepare(contract: Contract, target?: Target): Promise<void>;
   publish(topic: string, payload: unknown): Promise<void>;
   subscribe(topic: string, handler: TopicHandler): Promise<void>;
   onReconnect(listener: () => void): void;

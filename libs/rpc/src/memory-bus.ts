@@ -156,6 +156,8 @@ export class MemoryBus implements Bus {
     return served;
   }
 
+  async prepare(): Promise<void> { /* queues are there when they are named */ }
+
   async publish(topic: string, payload: unknown): Promise<void> {
     if (isAgentUser(this.sender)) throw forbidden('An agent may not publish.');
     const body = encode(payload);

@@ -113,6 +113,11 @@ export class RabbitBus implements Bus {
     return served;
   }
 
+  async prepare(contract: Contract, { hostId }: Target = {}): Promise<void> {
+    if (this.isAgent) throw forbidden('An agent makes no queue of commands.');
+    await this.declareCastQueue(castQueue(contract, hostId));
+  }
+
   async publish(topic: string, payload: unknown): Promise<void> {
     if (this.isAgent) throw forbidden('An agent may not publish.');
     await this.publisher.publish(TOPIC_EXCHANGE, checkedTopic(topic), encode(payload), {});

@@ -29,7 +29,7 @@ export function serveAgentGateway(options: GatewayOptions): Promise<Served> {
 }
 
 export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone, simulatedFleets = new Set(), intervalMs = 3000, leaseMs = 10_000 }: GatewayOptions): Handlers<typeof agentGatewayContract> {
-  const intake = new HeartbeatIntake({ db, logger, placement: bus.client(placementContract), leaseMs, defaultZone, wakeRelay });
+  const intake = new HeartbeatIntake({ db, logger, bus, placement: bus.client(placementContract), leaseMs, defaultZone, wakeRelay });
   const image = bus.client(imageContract);
   const network = bus.client(networkContract);
 

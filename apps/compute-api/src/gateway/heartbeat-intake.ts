@@ -1,7 +1,7 @@
-import type { placementContract } from '@virga/contracts';
+import { hostAgentContract, type placementContract } from '@virga/contracts';
 import type { Logger } from '@virga/core';
 import type { Kysely } from '@virga/db';
-import type { Client } from '@virga/rpc';
+import type { Bus, Client } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
 import { takeHeartbeats, type Heartbeat } from './heartbeat';
 
@@ -13,6 +13,7 @@ const MOST = 100;
 export interface HeartbeatIntakeOptions {
   db: Kysely<ComputeDb>;
   logger: Logger;
+  bus: Pick<Bus, 'prepare'>;
   placement: Pick<Client<typeof placementContract>, 'reportHosts'>;
   leaseMs: number;
   defaultZone: string;
@@ -25,6 +26,8 @@ interface Waiting { heartbeat: Heartbeat; taken: () => void; failed: (error: unk
 export class HeartbeatIntake {
   private waiting: Waiting[] = [];
   private timer: NodeJS.Timeout | undefined;
+  /** Hosts whose queue of commands this process has seen to. */
+  private readonly reachable = new Set<string>();
 
   constructor(private readonly options: HeartbeatIntakeOptions) {}
 
@@ -65,6 +68,8 @@ export class HeartbeatIntake {
 
   private async keep(heartbeats: Heartbeat[]): Promise<void> {
     const { db, logger, placement, leaseMs, defaultZone, wakeRelay } = this.options;
+    // Before the answer: an agent looks for its queue once a second until it is there, and its first command would wait for that.
+    await Promise.all(heartbeats.map(({ facts }) => this.makeReachable(facts.hostId)));
     const results = await takeHeartbeats(db, logger, heartbeats, { leaseMs, defaultZone });
     if (results.some(({ started }) => started.length > 0)) wakeRelay();
     // The scheduler gets the same picture; while it is away the hosts are not alive to it, and that is right.
@@ -74,5 +79,15 @@ export class HeartbeatIntake {
         inventory: facts.totals, traits: facts.traits, leaseMs,
       })),
     }).catch((error: unknown) => logger.warn({ err: error, hosts: heartbeats.length }, 'hosts not reported to the scheduler'));
+  }
+
+  private async makeReachable(hostId: string): Promise<void> {
+    if (this.reachable.has(hostId)) return;
+    try {
+      await this.options.bus.prepare(hostAgentContract, { hostId });
+      this.reachable.add(hostId);
+    } catch (error) {
+      this.options.logger.info({ err: error, hostId }, 'queue of a host not made yet; its next report, or its first command, makes it');
+    }
   }
 }

@@ -1,3 +1,4 @@
+import { connect as connectBroker } from 'amqplib';
 import { newHexId, newUuid, silentLogger } from '@virga/core';
 import { createDatabase, migrate, OutboxRelay } from '@virga/db';
 import { hostPermissions, RabbitBus, servicePermissions } from '@virga/rpc';
@@ -42,6 +43,10 @@ it('boots and deletes over RabbitMQ', async () => {
   await conductor.start();
   const agent = new FakeAgent(await connect(`agent-${hostId}`), hostId, 'host1');
   await agent.start();
+  // The host has reported: its queue is there before its first command, so that the agent is at it already.
+  const broker = await connectBroker(rabbit.url('conductor'));
+  await expect((await broker.createChannel()).checkQueue(`host.${hostId}`)).resolves.toMatchObject({ messageCount: 0 });
+  await broker.close();
 
   const projectId = newHexId();
   const call = async (method: string, path: string, body?: unknown, roles = ['member']) => {
