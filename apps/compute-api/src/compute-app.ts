@@ -15,13 +15,17 @@ import { QuotaClassSetsController, QuotaSetsController } from './quotas/quota-se
 import { ServersController } from './servers/servers.controller';
 import { FlavorAccessController } from './flavors/flavor-access.controller';
 import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.controller';
+import { UsageAuditLogController } from './audit/usage-audit-log.controller';
+import { ExternalEventsController } from './events/external-events.controller';
 import { AvailabilityZonesController } from './hosts/availability-zones.controller';
 import { HypervisorsController } from './hosts/hypervisors.controller';
+import { OsHostsController } from './hosts/os-hosts.controller';
 import { ServicesController } from './hosts/services.controller';
 import { LimitsController } from './limits/limits.controller';
 import { ServerActionsController } from './servers/actions/server-actions.controller';
 import { InstanceActionsController } from './servers/history/instance-actions.controller';
 import { ServerMetadataController } from './servers/metadata/server-metadata.controller';
+import { DiagnosticsController } from './servers/diagnostics.controller';
 import { ServerNetworksController } from './servers/server-networks.controller';
 import { ServerTagsController } from './servers/tags/server-tags.controller';
 import { TenantUsageController } from './usage/tenant-usage.controller';
@@ -34,7 +38,7 @@ const CONTROLLERS = [
   ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
-  AggregatesController,
+  AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,
 ];
 
 export interface ComputeAppOptions {

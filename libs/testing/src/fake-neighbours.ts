@@ -295,7 +295,12 @@ export class FakeAgent {
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
       fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
-      diagnostics: async () => ({ diagnostics: { state: 'running' } }),
+      diagnostics: async () => ({
+        diagnostics: {
+          state: 'running', cpu_details: [{ id: 0, time: 5 }], disk_details: [{ read_bytes: 1, read_requests: 2, write_bytes: 3, write_requests: 4, errors_count: null }],
+          nic_details: [{ rx_octets: 7, rx_errors: 0, rx_drop: 0, rx_packets: 1, tx_octets: 8, tx_errors: 0, tx_drop: 0, tx_packets: 1 }], memory_details: { maximum: 64, used: 1 },
+        },
+      }),
       inventory: async () => ({
         holdings: [...this.domains].map(([instanceId, powerState]) => ({
           instanceId, powerState, directory: true, taps: [], busy: false,

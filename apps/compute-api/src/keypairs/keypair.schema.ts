@@ -3,9 +3,9 @@ import type { VersionSteps } from '@virga/rest';
 
 const strict = { additionalProperties: false };
 const PublicKey = Type.String({ maxLength: 65_535 });
-/** Until 2.92: printable characters without spaces at the ends. */
-const OldName = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?!\\s)[^\\x00-\\x1f]+(?<!\\s)$' });
-const NewName = Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\w_\\- .@]+$' });
+/** Until 2.92: letters, digits, space, hyphen and underscore; then also at and dot. */
+const OldName = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?! )[A-Za-z0-9_ -]+(?<! )$' });
+const NewName = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?! )[A-Za-z0-9_ .@-]+(?<! )$' });
 const KeyType = Type.Optional(Type.Union([Type.Literal('ssh'), Type.Literal('x509')]));
 const UserId = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }));
 

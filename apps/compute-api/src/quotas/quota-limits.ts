@@ -5,6 +5,9 @@ import type { ComputeDb } from '../db/schema';
 /** Stands in `quota_limits.project_id` for the defaults of the whole cloud. */
 export const DEFAULT_CLASS = 'default';
 
+/** Of the classes only the default one has an effect; others are kept as they were set. */
+export const quotaClassKey = (name: string): string => (name === DEFAULT_CLASS ? DEFAULT_CLASS : `class:${name}`);
+
 /** The limits in force: the user's, else the project's, else the cloud's own defaults, else the built-in ones. */
 export async function readLimits(db: Executor<ComputeDb>, projectId: string, userId = ''): Promise<QuotaLimits> {
   const rows = await db.selectFrom('quota_limits').selectAll().where('project_id', 'in', [projectId, DEFAULT_CLASS]).where('user_id', 'in', ['', userId]).execute();

@@ -5,8 +5,8 @@ import { Authenticated, Authorize, Caller, ValidBody, Version, type Microversion
 import { under } from '../microversions';
 import { readBoolean } from '../booleans';
 import { DB, ENFORCER, type Db } from '../tokens';
-import { DEFAULT_CLASS, readLimits } from './quota-limits';
-import { classResourcesAt, resourcesAt, UpdateQuotaSet, type UpdateQuotaSetBody } from './quota.schema';
+import { DEFAULT_CLASS, quotaClassKey, readLimits } from './quota-limits';
+import { classResourcesAt, resourcesAt, UpdateQuotaClassSet, UpdateQuotaSet, type UpdateQuotaClassSetBody, type UpdateQuotaSetBody } from './quota.schema';
 
 const isOurs = (name: string): name is QuotaResource => Object.hasOwn(DEFAULT_QUOTAS, name);
 const limitOf = (limits: QuotaLimits, name: string): number => (isOurs(name) ? limits[name] : -1);
@@ -92,7 +92,26 @@ export class QuotaClassSetsController {
   @Get(':class')
   @Authorize('os_compute_api:os-quota-class-sets:show')
   async show(@Param('class') name: string, @Version() { minor }: Microversion) {
-    const limits = name === DEFAULT_CLASS ? await readLimits(this.db, DEFAULT_CLASS) : { ...DEFAULT_QUOTAS };
-    return { quota_class_set: { id: name, ...Object.fromEntries(classResourcesAt(minor).map((resource) => [resource, limitOf(limits, resource)])) } };
+    return { quota_class_set: { id: name, ...(await this.read(name, minor)) } };
+  }
+
+  @Put(':class')
+  @Authorize('os_compute_api:os-quota-class-sets:update')
+  async update(@Param('class') name: string, @Version() { minor }: Microversion, @ValidBody(UpdateQuotaClassSet) { quota_class_set: wanted }: UpdateQuotaClassSetBody) {
+    const key = quotaClassKey(name);
+    if (key.length > 64) throw badRequest('The name of a quota class is too long.');
+    const limits = Object.entries(wanted).filter(([resource]) => isOurs(resource)).map(([resource, value]) => [resource, Number(value)] as const);
+    for (const [resource, limit] of limits) {
+      if (limit < -1 || limit > 0x7fffffff) throw badRequest(`Quota limit ${limit} for ${resource} must be in the range of -1 and 2147483647.`);
+    }
+    for (const [resource, limit] of limits) {
+      await this.db.insertInto('quota_limits').values({ project_id: key, user_id: '', resource, hard_limit: limit }).onDuplicateKeyUpdate({ hard_limit: limit }).execute();
+    }
+    return { quota_class_set: await this.read(name, minor) };
+  }
+
+  private async read(name: string, minor: number): Promise<Record<string, number>> {
+    const limits = await readLimits(this.db, quotaClassKey(name));
+    return Object.fromEntries(classResourcesAt(minor).map((resource) => [resource, limitOf(limits, resource)]));
   }
 }

@@ -25,4 +25,13 @@ export const UpdateQuotaSet = [
   ['2.36', body(resources)],
   ['2.57', body(resources.filter((name) => !INJECTED.includes(name)))],
 ] as const satisfies VersionSteps<TSchema>;
+
+const classBody = (names: readonly string[]) => Type.Object({ quota_class_set: Type.Object(Object.fromEntries(names.map((name) => [name, Limit])), strict) }, strict);
+export const UpdateQuotaClassSet = [
+  ['2.1', classBody([...resources.filter((name) => !name.startsWith('server_group')), ...FOREIGN])],
+  ['2.50', classBody(resources)],
+  ['2.57', classBody(resources.filter((name) => !INJECTED.includes(name)))],
+] as const satisfies VersionSteps<TSchema>;
+export interface UpdateQuotaClassSetBody { quota_class_set: Record<string, number | string> }
+
 export interface UpdateQuotaSetBody { quota_set: Record<string, number | string | boolean> }

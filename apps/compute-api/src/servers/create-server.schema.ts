@@ -1,7 +1,10 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { FormatRegistry, Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox';
 import { isUuid } from '@virga/core';
 import type { VersionSteps } from '@virga/rest';
 
+FormatRegistry.Set('ipv4-or-none', (value) => value === '' || isIPv4(value));
+FormatRegistry.Set('ipv6-or-none', (value) => value === '' || isIPv6(value));
 FormatRegistry.Set('image-id', (value) => value === '' || isUuid(value));
 const strict = { additionalProperties: false };
 
@@ -9,8 +12,8 @@ const strict = { additionalProperties: false };
 export const ServerName = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?!\\s)[^\\x00-\\x1f\\x7f]+(?<!\\s)$' });
 export const Description = Type.Union([Type.String({ maxLength: 255, pattern: '^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]*$' }), Type.Null()]);
 export const DiskConfig = Type.Union([Type.Literal('AUTO'), Type.Literal('MANUAL')]);
-export const AccessIpV4 = Type.String({ pattern: '^$|^\\d{1,3}(\\.\\d{1,3}){3}$' });
-export const AccessIpV6 = Type.String({ pattern: '^$|^[0-9A-Fa-f:.]{2,45}$' });
+export const AccessIpV4 = Type.String({ format: 'ipv4-or-none' });
+export const AccessIpV6 = Type.String({ format: 'ipv6-or-none' });
 export const MetadataItems = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9-_:. ]{1,255}$' }), Type.String({ maxLength: 255 }), strict);
 export const Tag = Type.String({ minLength: 1, maxLength: 60, pattern: '^[^,/]*$' });
 export const Hostname = Type.String({ minLength: 2, maxLength: 63, pattern: '^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$' });

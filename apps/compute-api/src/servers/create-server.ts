@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { actorOf, badRequest, CloudError, newUuid, type ActorRef, type RequestContext } from '@virga/core';
 import type { ImageFacts, RequestedNetwork } from '@virga/contracts';
 import { inTransaction } from '@virga/db';
+import { canonicalAddress } from '@virga/domain';
 import type { PolicyEnforcer } from '@virga/rest';
 import { readBoolean } from '../booleans';
 import { dbNow } from '../db/time';
@@ -110,7 +111,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
         user_data: server.user_data || null, admin_pass: adminPass, config_drive: readBoolean(server.config_drive ?? false) ? 1 : 0,
         requested_az: settled.wish.availabilityZone ?? null, availability_zone: null, host_id: null, host: null,
         vm_state: 'building', task_state: 'scheduling', power_state: 0, generation: 1, state_changed_at: dbNow, locked_by: null, locked_reason: null,
-        disk_config: diskConfig, access_ip_v4: server.accessIPv4 || null, access_ip_v6: server.accessIPv6 || null,
+        disk_config: diskConfig, access_ip_v4: server.accessIPv4 || null, access_ip_v6: canonicalAddress(server.accessIPv6 ?? '') ?? null,
         reservation_id: reservationId, launch_index: index, requested_networks_json: JSON.stringify(settled.networks),
         security_group_ids_json: JSON.stringify(settled.securityGroupIds), security_groups_json: JSON.stringify(settled.securityGroups),
         root_device_name: '/dev/vda', created_at: dbNow, updated_at: dbNow, launched_at: null, terminated_at: null, deleted_at: null,

@@ -4,6 +4,7 @@ import type { RawBuilder } from 'kysely';
 import { sql } from '@virga/db';
 import { statesOfStatus } from '@virga/domain';
 import { readBoolean } from '../booleans';
+import { readTime } from '../times';
 
 export type ServerQuery = Record<string, string | string[] | undefined>;
 type Condition = RawBuilder<boolean>;
@@ -23,9 +24,9 @@ function pattern(text: string, name: string): string {
 }
 
 function time(text: string, name: string): Date {
-  const read = /([zZ]|[+-]\d\d:?\d\d)$/.test(text) ? Date.parse(text) : Date.parse(`${text}Z`);
-  if (Number.isNaN(read)) throw badRequest(`Invalid input for query parameters ${name}. Value: ${text}. '${text}' is not a 'date-time'`);
-  return new Date(read);
+  const read = readTime(text);
+  if (!read) throw badRequest(`Invalid input for query parameters ${name}. Value: ${text}. '${text}' is not a 'date-time'`);
+  return read;
 }
 
 function number(text: string, name: string): number {

@@ -1,4 +1,4 @@
-import { admin, adminOrMember, adminOrReader, type Policies, type PolicyRule, projectMember } from '@virga/rest';
+import { admin, adminOrMember, adminOrReader, type Policies, type PolicyRule, projectMember, service } from '@virga/rest';
 
 const rule = (check: PolicyRule['check'], description: string): PolicyRule => ({ check, description });
 
@@ -25,6 +25,11 @@ export const serverPolicies: Policies = {
   'os_compute_api:os-lock-server:unlock': rule(adminOrMember, 'Unlock a server.'),
   'os_compute_api:os-lock-server:unlock:unlock_override': rule(admin, 'Unlock or change a server that an administrator has locked.'),
   'os_compute_api:os-admin-actions:reset_state': rule(admin, 'Reset the state of a server.'),
+  'os_compute_api:os-deferred-delete:force': rule(adminOrMember, 'Delete a server at once.'),
+  'os_compute_api:os-deferred-delete:restore': rule(adminOrMember, 'Bring a deleted server back.'),
+  'os_compute_api:os-server-diagnostics': rule(admin, 'Show what the hypervisor knows of a server.'),
+  'compute:server:topology:index': rule(adminOrReader, 'Show the NUMA topology of a server.'),
+  'os_compute_api:os-server-external-events:create': rule(service, 'Tell compute what happened to ports and volumes of servers.'),
   'os_compute_api:os-console-output': rule(adminOrMember, 'Show the serial console output of a server.'),
   'os_compute_api:server-metadata:index': rule(adminOrReader, 'List metadata of a server.'),
   'os_compute_api:server-metadata:show': rule(adminOrReader, 'Show a metadata item of a server.'),

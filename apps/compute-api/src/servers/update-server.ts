@@ -1,5 +1,6 @@
 import { Type, type TSchema } from '@sinclair/typebox';
 import type { RequestContext } from '@virga/core';
+import { canonicalAddress } from '@virga/domain';
 import type { VersionSteps } from '@virga/rest';
 import { dbNow } from '../db/time';
 import type { Db } from '../tokens';
@@ -32,6 +33,6 @@ export async function updateServer(db: Db, caller: RequestContext, id: string, {
     ...(server.hostname !== undefined && { hostname: server.hostname }),
     ...(server['OS-DCF:diskConfig'] !== undefined && { disk_config: server['OS-DCF:diskConfig'] }),
     ...(server.accessIPv4 !== undefined && { access_ip_v4: server.accessIPv4 || null }),
-    ...(server.accessIPv6 !== undefined && { access_ip_v6: server.accessIPv6 || null }),
+    ...(server.accessIPv6 !== undefined && { access_ip_v6: canonicalAddress(server.accessIPv6) ?? null }),
   }).where('id', '=', id).where('deleted_at', 'is', null).execute();
 }

@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Param, Query, Req } from '@nestjs/common';
-import { badRequest, type RequestContext } from '@virga/core';
+import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { Authenticated, Authorize, Caller, readPage, Version, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../microversions';
 import type { ServerFlavor } from '../servers/server-row';
@@ -44,6 +44,8 @@ export class TenantUsageController {
   @Get()
   @Authorize('os_compute_api:os-simple-tenant-usage:list')
   async list(@Version() { minor }: Microversion, @Query() query: Record<string, string>, @Req() request: FastifyRequest) {
+    // A project with an empty name, as clients write it by mistake, and not the list.
+    if (request.url.split('?', 1)[0]!.endsWith('/')) throw notFound('The resource could not be found.');
     const period = readPeriod(query);
     const { usages, links } = await this.usages(query, period, minor, request);
     const projects = new Map<string, ServerUsage[]>();

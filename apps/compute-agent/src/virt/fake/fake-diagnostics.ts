@@ -15,7 +15,8 @@ export function fakeDiagnostics({ spec, parts, powerState, startedAt }: FakeMach
   const disks = [parts.rootDisk, ...parts.ephemeralDisks, parts.swapDisk, parts.configDrive].filter((disk) => disk !== undefined);
   return {
     state: STATE_NAME[powerState],
-    driver: 'fake',
+    // The API's enumeration of drivers has no word for a simulated one; the two names below it have.
+    driver: 'libvirt',
     hypervisor: 'fake',
     hypervisor_os: 'simulated',
     uptime: on ? Math.max(0, Math.floor((now - startedAt) / 1000)) : null,

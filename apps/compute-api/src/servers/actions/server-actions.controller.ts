@@ -6,12 +6,13 @@ import { BUS, DB, ENFORCER, WAKE_RELAY, type Bus, type Db, type WakeRelay } from
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
 import { consoleOutput } from './console-output';
+import { deferredDeleteActions } from './deferred-delete';
 import { lockActions } from './lock';
 import { powerActions } from './power';
 import { resetState } from './reset-state';
 
 /** Everything that is built; any other key is no action of this cloud. */
-export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
+export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, ...deferredDeleteActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
 
 @Controller(under('servers/:id/action'))
 export class ServerActionsController {

@@ -4,7 +4,7 @@ import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { Authorize, Caller, readPage, Version, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../../microversions';
 import type { InstanceActionsTable, OperationStepsTable } from '../../db/schema';
-import { microTime, microTimeOrNull } from '../../times';
+import { microTime, microTimeOrNull, readTime } from '../../times';
 import { DB, ENFORCER, SETTINGS, type ComputeSettings, type Db } from '../../tokens';
 import { obfuscatedHostId } from '../server-row';
 import { serverNotFound } from '../server-errors';
@@ -76,7 +76,7 @@ export class InstanceActionsController {
 }
 
 function time(text: string, name: string): Date {
-  const read = Date.parse(/([zZ]|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`);
-  if (Number.isNaN(read)) throw badRequest(`Invalid input for query parameters ${name}. Value: ${text}. '${text}' is not a 'date-time'`);
-  return new Date(read);
+  const read = readTime(text);
+  if (!read) throw badRequest(`Invalid input for query parameters ${name}. Value: ${text}. '${text}' is not a 'date-time'`);
+  return read;
 }
