@@ -1,13 +1,23 @@
 import type { DynamicModule, Provider } from '@nestjs/common';
 import type { OutboxRelay } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
-import { CONFIG, DATABASE, ENFORCER, type Settings } from './injection';
+import { CONFIG, DATABASE, ENFORCER, SEAL_KEY, type Settings } from './injection';
 import type { Db, IdentitySchema } from './db/tables';
 import { createEnforcer } from './policies';
 import { ApplicationCredentialLogin } from './auth/application-credential-login';
 import { Authenticator } from './auth/authenticate';
+import { TrustLogin } from './auth/trust-scope';
 import { TokensController } from './auth/tokens.controller';
 import { ApplicationCredentialsController } from './application-credentials/application-credentials.controller';
+import { AccessRulesController } from './access-rules/access-rules.controller';
+import { CredentialsController } from './credentials/credentials.controller';
+import { Ec2CredentialsController } from './credentials/ec2-credentials.controller';
+import { DomainConfigController } from './domain-config/domain-config.controller';
+import { EndpointGroupsController } from './endpoint-filter/endpoint-groups.controller';
+import { ProjectEndpointsController } from './endpoint-filter/project-endpoints.controller';
+import { OauthConsumersController } from './oauth-consumers/oauth-consumers.controller';
+import { PolicyDocumentsController } from './policy-documents/policy-documents.controller';
+import { TrustsController } from './trusts/trusts.controller';
 import { AuthController } from './auth/auth.controller';
 import { DomainsController } from './domains/domains.controller';
 import { EndpointsController } from './endpoints/endpoints.controller';
@@ -31,6 +41,7 @@ import { VersionsController } from './versions/versions.controller';
 export interface IdentityParts {
   db: Db;
   settings: Settings;
+  sealKey: Buffer;
   keys: SigningKeys;
   verifier: TokenVerifier;
   revoker: Revoker;
@@ -39,18 +50,20 @@ export interface IdentityParts {
 
 class IdentityModule {}
 
-export function identityModule({ db, settings, keys, verifier, revoker }: IdentityParts): DynamicModule {
+export function identityModule({ db, settings, sealKey, keys, verifier, revoker }: IdentityParts): DynamicModule {
   const value = (provide: unknown, useValue: unknown): Provider => ({ provide, useValue }) as Provider;
   return {
     module: IdentityModule,
     controllers: [
       VersionsController, TokensController, AuthController, DomainsController, ProjectsController, ProjectTagsController, UsersController, ApplicationCredentialsController,
       GroupsController, RolesController, ImpliedRolesController, GrantsController, RoleAssignmentsController, RegionsController, ServicesController, EndpointsController,
+      AccessRulesController, CredentialsController, Ec2CredentialsController, DomainConfigController, EndpointGroupsController, ProjectEndpointsController,
+      OauthConsumersController, PolicyDocumentsController, TrustsController,
     ],
     providers: [
-      value(DATABASE, db), value(CONFIG, settings), value(ENFORCER, createEnforcer()),
+      value(DATABASE, db), value(CONFIG, settings), value(ENFORCER, createEnforcer()), value(SEAL_KEY, sealKey),
       value(SigningKeys, keys), value(TokenVerifier, verifier), value(Revoker, revoker), value(PasswordHasher, new PasswordHasher()),
-      ApplicationCredentialLogin, Authenticator, Catalog,
+      ApplicationCredentialLogin, Authenticator, TrustLogin, Catalog,
     ],
   };
 }

@@ -2,6 +2,8 @@
 export const DATABASE = Symbol('identity.database');
 export const CONFIG = Symbol('identity.config');
 export const ENFORCER = Symbol('identity.policy');
+/** The 32-byte key of VIRGA_IDENTITY_KEY_FILE. */
+export const SEAL_KEY = Symbol('identity.sealKey');
 
 /** What handlers need of the configuration. */
 export interface Settings {

@@ -1,4 +1,11 @@
 import { FAULT_STYLES, PolicyEnforcer, type Policies } from '@virga/rest';
+import { accessRulePolicies } from './access-rules/access-rule';
+import { credentialPolicies } from './credentials/credential';
+import { domainConfigPolicies } from './domain-config/domain-config';
+import { endpointFilterPolicies } from './endpoint-filter/endpoint-group';
+import { oauthConsumerPolicies } from './oauth-consumers/oauth-consumers.controller';
+import { policyDocumentPolicies } from './policy-documents/policy-documents.controller';
+import { trustPolicies } from './trusts/trust';
 import { applicationCredentialPolicies } from './application-credentials/application-credential.policy';
 import { authPolicies } from './auth/auth.policy';
 import { domainPolicies } from './domains/domain.policy';
@@ -13,6 +20,7 @@ import { userPolicies } from './users/user.policy';
 
 /** Every rule of this service. */
 export const policies: Policies = {
+  ...accessRulePolicies, ...credentialPolicies, ...domainConfigPolicies, ...endpointFilterPolicies, ...oauthConsumerPolicies, ...policyDocumentPolicies, ...trustPolicies,
   ...applicationCredentialPolicies, ...authPolicies, ...domainPolicies, ...endpointPolicies, ...groupPolicies, ...projectPolicies,
   ...regionPolicies, ...roleAssignmentPolicies, ...rolePolicies, ...servicePolicies, ...userPolicies,
 };

@@ -57,7 +57,7 @@ export async function serveIdentity({ db, bus, logger, settings, sealKey, public
   });
   relay.start();
   const timer = setInterval(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'keys and revocations not refreshed')); }, REFRESH_MS);
-  const app = await createHttpApp(identityModule({ db, settings, keys, verifier, revoker, relay }), {
+  const app = await createHttpApp(identityModule({ db, settings, sealKey, keys, verifier, revoker, relay }), {
     service: 'identity',
     identityUrl: `${publicUrl.replace(/\/+$/, '')}/v3`,
     policies,

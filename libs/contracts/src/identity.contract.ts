@@ -47,4 +47,11 @@ export interface TokenClaims {
   domain?: { id: string; name: string };
   system?: true;
   roles: { id: string; name: string }[];
+  /** Set for a token of a trust, whose id is then the last audit id; `sub` is the trustor's when it impersonates, else the trustee's. */
+  trust?: { id: string; impersonation: boolean; trustor: string; trustee: string };
+  /** Set for a token of an application credential with access rules: only requests that one of them matches are allowed. */
+  access_rules?: AccessRule[];
 }
+
+/** One kind of request that an application credential allows; the path has `*` (one segment), `**` (any) and `{name}` (one segment). */
+export interface AccessRule { id: string; service: string; method: string; path: string }

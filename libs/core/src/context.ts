@@ -16,6 +16,12 @@ export interface RequestContext {
   roles: NamedRef[];
   /** Set of role names with what they imply already added (admin > manager > member > reader). */
   roleNames: ReadonlySet<string>;
+  /** Login methods that the token descends from. */
+  methods?: readonly string[];
+  /** Set for a token of a trust. */
+  trust?: { id: string; impersonation: boolean; trustor: string; trustee: string } | undefined;
+  /** Set when only requests that match one of these are allowed; the edge sees to it. */
+  accessRules?: readonly { service: string; method: string; path: string }[] | undefined;
   /** The first audit id names this token, the second (if any) the login that it came from. */
   auditIds: string[];
   /** Milliseconds since the epoch. */

@@ -5,6 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CloudError, badRequest, internalError, newRequestId, unauthorized, withLogFields, type Logger, type RequestContext } from '@virga/core';
 import { FAULT_STYLES, type Fault, type ServiceName } from './faults';
+import { isAllowed } from './access-rules';
 import { formatVersion, negotiateVersion, type MicroversionRange } from './microversion';
 import { PUBLIC, RULE, setEdgeStyle } from './decorators';
 import { PolicyEnforcer, type Policies } from './policy';
@@ -123,7 +124,11 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
       }
       if (typeof token === 'string' && token !== '') {
         try {
-          state.context = { ...(await options.verifyToken(token)), requestId: state.requestId };
+          const context = await options.verifyToken(token);
+          if (context.accessRules && !isAllowed(context.accessRules, service, request.method, pathOf(request.url))) {
+            throw unauthorized('The request you have made requires authentication.');
+          }
+          state.context = { ...context, requestId: state.requestId };
         } catch (error) {
           // A public route does not care about a bad token; any other answers 401 from its guard.
           if (!(error instanceof CloudError) || error.kind !== 'unauthorized') throw error;

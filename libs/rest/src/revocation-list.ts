@@ -28,9 +28,11 @@ export class RevocationList {
   matches(context: RequestContext): boolean {
     if (context.auditIds.some((id) => this.auditIds.has(id))) return true;
     if (this.epochs.size === 0) return false;
-    const { user, project, domain } = context;
-    const keys = [`user:${user.id}`, `domain:${user.domain.id}`];
-    if (project) keys.push(`project:${project.id}`, `user-project:${user.id}:${project.id}`, `domain:${project.domain.id}`);
+    const { user, project, domain, trust } = context;
+    // What ends the trustor's or the trustee's tokens ends those of the trust between them.
+    const users = trust ? [trust.trustor, trust.trustee] : [user.id];
+    const keys = [...users.map((id) => `user:${id}`), `domain:${user.domain.id}`];
+    if (project) keys.push(`project:${project.id}`, ...users.map((id) => `user-project:${id}:${project.id}`), `domain:${project.domain.id}`);
     if (domain) keys.push(`domain:${domain.id}`);
     return keys.some((key) => context.issuedAt <= (this.epochs.get(key) ?? -1));
   }

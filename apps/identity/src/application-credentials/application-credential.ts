@@ -1,9 +1,11 @@
 import { Type, type Static } from '@sinclair/typebox';
 import type { FastifyRequest } from 'fastify';
 import { badRequest } from '@virga/core';
+import { accessRuleView, AccessRuleReference } from '../access-rules/access-rule';
 import { selfLink } from '../collection/list';
 import { parseObject } from '../collection/rows';
 import { Description, Name255 } from '../collection/schema-parts';
+import type { AccessRuleRow } from '../db/delegation-tables';
 import type { ApplicationCredentialRow, Exec, RoleRow } from '../db/tables';
 
 const RoleReference = Type.Object({ id: Type.Optional(Type.String({ maxLength: 64 })), name: Type.Optional(Type.String({ maxLength: 255 })) });
@@ -16,8 +18,7 @@ export const CredentialCreate = Type.Object({
     roles: Type.Optional(Type.Array(RoleReference, { maxItems: 200 })),
     unrestricted: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
     project_id: Type.Optional(Type.String({ maxLength: 64 })),
-    // Rules for single requests are not built; a credential that silently lacked them would allow too much.
-    access_rules: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
+    access_rules: Type.Optional(Type.Array(AccessRuleReference, { maxItems: 100 })),
   }, { additionalProperties: false }),
 });
 export type CredentialCreate = Static<typeof CredentialCreate>;
@@ -36,7 +37,7 @@ export function readExpiry(text: string | null | undefined, now: number): number
 const expiryView = (expiresAt: number): string =>
   `${new Date(Math.floor(expiresAt / 1e6) * 1000).toISOString().slice(0, 19)}.${String(expiresAt % 1e6).padStart(6, '0')}`;
 
-export const credentialView = (row: Omit<ApplicationCredentialRow, 'secret_hash'>, roles: RoleRow[], request: FastifyRequest, secret?: string) => ({
+export const credentialView = (row: Omit<ApplicationCredentialRow, 'secret_hash'>, parts: { roles: RoleRow[]; rules: AccessRuleRow[] | undefined }, request: FastifyRequest, secret?: string) => ({
   id: row.id,
   name: row.name,
   description: row.description,
@@ -45,9 +46,10 @@ export const credentialView = (row: Omit<ApplicationCredentialRow, 'secret_hash'
   system: null,
   expires_at: row.expires_at === null ? null : expiryView(Number(row.expires_at)),
   unrestricted: Boolean(row.unrestricted),
-  roles: roles.map((role) => ({
+  roles: parts.roles.map((role) => ({
     id: role.id, name: role.name, domain_id: role.domain_id === '' ? null : role.domain_id, description: role.description, options: parseObject(role.options),
   })),
+  ...(parts.rules && { access_rules: parts.rules.map(accessRuleView) }),
   ...(secret !== undefined && { secret }),
   links: selfLink(request, `application_credentials/${row.id}`),
 });

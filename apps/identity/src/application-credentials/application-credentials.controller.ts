@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { badRequest, forbidden, newHexId, type NamedRef, type RequestContext } from '@virga/core';
 import { inTransaction, sql } from '@virga/db';
 import { Authenticated, Caller, PolicyEnforcer, ValidBody, ValidQuery } from '@virga/rest';
+import { accessRulesOf, resolveAccessRules } from '../access-rules/access-rule';
 import { ApplicationCredentialLogin, type UsedCredential } from '../auth/application-credential-login';
 import { envelope, listRows, type ListSpec, type Query } from '../collection/list';
 import { findRow, missing, storing } from '../collection/rows';
@@ -38,8 +39,9 @@ export class ApplicationCredentialsController {
   async list(@Param('userId') userId: string, @ValidQuery(AnyQuery) query: Query, @Caller() caller: RequestContext, @Req() request: FastifyRequest) {
     this.policy.enforce(caller, 'identity:list_application_credentials', { userId });
     const { rows, next } = await listRows<VisibleCredential>(this.db, credentialList, query, this.settings.listLimit, [sql`application_credentials.user_id = ${userId}`]);
-    const roles = await rolesOfCredentials(this.db, rows.map(({ id }) => id));
-    return envelope(request, 'application_credentials', rows.map((row) => credentialView(row, roles.get(row.id)!, request)), next);
+    const ids = rows.map(({ id }) => id);
+    const [roles, rules] = await Promise.all([rolesOfCredentials(this.db, ids), accessRulesOf(this.db, ids)]);
+    return envelope(request, 'application_credentials', rows.map((row) => credentialView(row, { roles: roles.get(row.id)!, rules: rules.get(row.id) }, request)), next);
   }
 
   @Post() @HttpCode(201)
@@ -59,8 +61,10 @@ export class ApplicationCredentialsController {
     await storing(inTransaction(this.db, async (trx) => {
       await trx.insertInto('application_credentials').values(row).execute();
       await trx.insertInto('application_credential_roles').values(roles.map(({ id }) => ({ application_credential_id: row.id, role_id: id }))).execute();
+      const rules = await resolveAccessRules(trx, userId, given.access_rules ?? []);
+      if (rules.length > 0) await trx.insertInto('application_credential_access_rules').values(rules.map(({ id }) => ({ application_credential_id: row.id, access_rule_id: id }))).execute();
     }), `Conflict occurred attempting to store application_credential - Duplicate entry found with name ${given.name}.`);
-    return { application_credential: credentialView(row, (await rolesOfCredentials(this.db, [row.id])).get(row.id)!, request, secret) };
+    return { application_credential: credentialView(row, await this.parts(row.id), request, secret) };
   }
 
   @Get(':id')
@@ -68,7 +72,7 @@ export class ApplicationCredentialsController {
     this.policy.enforce(caller, 'identity:get_application_credential', { userId });
     const row = await findRow<ApplicationCredentialRow>(this.db, 'application_credentials', NOUN, id);
     if (row.user_id !== userId) throw missing(NOUN, id);
-    return { application_credential: credentialView(row, (await rolesOfCredentials(this.db, [id])).get(id)!, request) };
+    return { application_credential: credentialView(row, await this.parts(id), request) };
   }
 
   @Delete(':id') @HttpCode(204)
@@ -83,8 +87,14 @@ export class ApplicationCredentialsController {
     });
   }
 
+  private async parts(id: string) {
+    const [roles, rules] = await Promise.all([rolesOfCredentials(this.db, [id]), accessRulesOf(this.db, [id])]);
+    return { roles: roles.get(id)!, rules: rules.get(id) };
+  }
+
   /** A credential that is not `unrestricted` makes no credentials and removes none. Returns the one that the token was made from. */
   private async refuseRestricted(caller: RequestContext, rule: string): Promise<UsedCredential | undefined> {
+    if (caller.trust) throw forbidden(`You are not authorized to perform the requested action: ${rule}.`);
     const claims = readClaims(caller.token);
     if (!claims.methods.includes('application_credential')) return undefined;
     const credential = await this.credentials.find(claims.aud_ids.at(-1)!);

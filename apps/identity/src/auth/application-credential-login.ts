@@ -1,6 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { unauthorized } from '@virga/core';
 import { DATABASE } from '../injection';
+import { accessRulesOf } from '../access-rules/access-rule';
+import type { AccessRuleRow } from '../db/delegation-tables';
 import type { Db } from '../db/tables';
 import { PasswordHasher } from '../passwords/password-hash';
 import type { AuthRequest } from './auth-request';
@@ -16,6 +18,8 @@ export interface UsedCredential {
   /** Microseconds since the epoch. */
   expiresAt: number | null;
   roleIds: ReadonlySet<string>;
+  /** Undefined for a credential that may do whatever its roles allow. */
+  accessRules?: AccessRuleRow[];
 }
 
 type Given = NonNullable<AuthRequest['auth']['identity']['application_credential']>;
@@ -54,10 +58,15 @@ export class ApplicationCredentialLogin {
   }
 
   private async withRoles(row: { id: string; name: string; project_id: string; unrestricted: number | boolean; expires_at: number | null }): Promise<UsedCredential> {
-    const roles = await this.db.selectFrom('application_credential_roles').select('role_id').where('application_credential_id', '=', row.id).execute();
+    const [roles, rules] = await Promise.all([
+      this.db.selectFrom('application_credential_roles').select('role_id').where('application_credential_id', '=', row.id).execute(),
+      accessRulesOf(this.db, [row.id]),
+    ]);
+    const accessRules = rules.get(row.id);
     return {
       id: row.id, name: row.name, projectId: row.project_id, unrestricted: Boolean(row.unrestricted),
       expiresAt: row.expires_at === null ? null : Number(row.expires_at), roleIds: new Set(roles.map(({ role_id }) => role_id)),
+      ...(accessRules && { accessRules }),
     };
   }
 }

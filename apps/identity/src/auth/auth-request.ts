@@ -28,7 +28,7 @@ export const AuthRequest = Type.Object({
         domain: Type.Optional(DomainReference),
         system: Type.Optional(Type.Object({ all: Type.Optional(Type.Boolean()) })),
         unscoped: Type.Optional(Type.Object({})),
-        'OS-TRUST:trust': Type.Optional(Type.Object({})),
+        'OS-TRUST:trust': Type.Optional(Type.Object({ id: Type.Optional(Id) })),
       }),
     ])),
   }),

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { TokenClaims } from '@virga/contracts';
-import { CloudError, unauthorized } from '@virga/core';
+import { CloudError, forbidden, unauthorized } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
 import { DATABASE, CONFIG, type Settings } from '../injection';
 import type { Db } from '../db/tables';
@@ -13,6 +13,7 @@ import type { AuthRequest } from './auth-request';
 import { ApplicationCredentialLogin, type UsedCredential } from './application-credential-login';
 import { findLoginUser, isUsable, type LoginUser } from './find-user';
 import { expecting, readScope, REJECTED } from './read-scope';
+import { TrustLogin, type TrustScope } from './trust-scope';
 
 /** What the methods of one login have shown. */
 interface Proof {
@@ -41,6 +42,7 @@ export class Authenticator {
     @Inject(TokenVerifier) private readonly verifier: TokenVerifier,
     @Inject(SigningKeys) private readonly keys: SigningKeys,
     @Inject(ApplicationCredentialLogin) private readonly credentials: ApplicationCredentialLogin,
+    @Inject(TrustLogin) private readonly trusts: TrustLogin,
   ) {}
 
   private readonly methods: Record<string, Method> = {
@@ -55,20 +57,26 @@ export class Authenticator {
     const issuedAt = Date.now();
     const asked = readScope(auth.scope);
     const proof = await this.prove(auth.identity);
-    const scope = await this.grant(proof, asked);
-    const { user } = proof;
+    const lent = asked !== 'unscoped' && asked?.kind === 'trust' ? await this.redeem(proof, asked.id) : undefined;
+    const scope = lent?.scope ?? await this.grant(proof, asked as ScopeRequest | 'unscoped' | undefined);
+    const user = lent?.user ?? proof.user;
+    // A trust's and a credential's tokens descend from it, so that its end ends them.
+    const origin = lent?.trust.id ?? proof.origin;
+    const accessRules = proof.credential?.accessRules?.map(({ id, service, method, path }) => ({ id, path, method, service }));
     const claims: TokenClaims = {
       iss: 'virga',
       sub: user.id,
       iat: issuedAt / 1000,
-      exp: Math.min(Math.floor(issuedAt / 1000) + this.settings.tokenSeconds, proof.expiresAt ?? Infinity),
-      aud_ids: [newAuditId(), ...(proof.origin === undefined ? [] : [proof.origin])],
+      exp: Math.min(Math.floor(issuedAt / 1000) + this.settings.tokenSeconds, proof.expiresAt ?? Infinity, lent?.expiresAt ?? Infinity),
+      aud_ids: [newAuditId(), ...(origin === undefined ? [] : [origin])],
       methods: proof.methods,
       user: { name: user.name, domain: { id: user.domain_id, name: user.domain_name } },
       ...(scope.project && { project: scope.project }),
       ...(scope.domain && { domain: scope.domain }),
       ...(scope.system && { system: scope.system }),
       roles: scope.roles,
+      ...(lent && { trust: lent.trust }),
+      ...(accessRules && { access_rules: accessRules }),
     };
     return { token: signToken(claims, this.keys.signing), claims, ...(proof.credential && { credential: proof.credential }) };
   }
@@ -99,6 +107,8 @@ export class Authenticator {
     if (!token) throw expecting('token', 'identity');
     await this.verifier.verify(token.id);
     const claims = readClaims(token.id);
+    // What was lent is not passed on.
+    if (claims.trust) throw forbidden('Trust-scoped tokens cannot be used to get other tokens.');
     const user = await findLoginUser(this.db, { id: claims.sub });
     if (!user || !isUsable(user)) throw unauthorized(REJECTED);
     const origin = claims.aud_ids.at(-1);
@@ -116,6 +126,11 @@ export class Authenticator {
       user, credential, methods: ['application_credential'], origin: credential.id, scopeFixed: true,
       ...(credential.expiresAt !== null && { expiresAt: Math.floor(credential.expiresAt / 1e6) }),
     };
+  }
+
+  private redeem({ user, credential }: Proof, id: string): Promise<TrustScope> {
+    if (credential) throw unauthorized(REJECTED);
+    return this.trusts.redeem(id, user);
   }
 
   /** The scope and the roles in it; a wanted scope without any role is refused. */

@@ -1,6 +1,8 @@
-import { badRequest, unauthorized } from '@virga/core';
+import { badRequest } from '@virga/core';
 import type { ScopeRequest } from '../role-assignments/grants';
 import type { AuthRequest } from './auth-request';
+
+export type AskedScope = ScopeRequest | { kind: 'trust'; id: string };
 
 export const REJECTED = 'The request you have made requires authentication.';
 
@@ -12,7 +14,7 @@ export const expecting = (attribute: string, target: string) => badRequest(
  * The scope that a login asks for: undefined when it says nothing (the default project then counts), 'unscoped' when
  * it wants none. 400 when it asks for several or for half a name.
  */
-export function readScope(scope: AuthRequest['auth']['scope']): ScopeRequest | 'unscoped' | undefined {
+export function readScope(scope: AuthRequest['auth']['scope']): AskedScope | 'unscoped' | undefined {
   if (scope === undefined) return undefined;
   if (scope === 'unscoped') return 'unscoped';
   const asked = (['project', 'domain', 'system', 'unscoped', 'OS-TRUST:trust'] as const).filter((kind) => scope[kind] !== undefined);
@@ -27,8 +29,9 @@ export function readScope(scope: AuthRequest['auth']['scope']): ScopeRequest | '
     if (scope.system.all !== true) throw expecting('all', 'system');
     return { kind: 'system' };
   }
-  // There are no trusts here, hence none of that id.
-  throw unauthorized(REJECTED);
+  const trust = scope['OS-TRUST:trust'];
+  if (trust?.id === undefined) throw expecting('id', 'OS-TRUST:trust');
+  return { kind: 'trust', id: trust.id };
 }
 
 function readProject(project: { id?: string; name?: string; domain?: { id?: string; name?: string } }): ScopeRequest {

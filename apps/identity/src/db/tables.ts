@@ -1,3 +1,4 @@
+import type { DelegationSchema } from './delegation-tables';
 import type { Generated, WithOutbox, Executor, Kysely, Transaction } from '@virga/db';
 
 /** Boolean columns come back as 0 or 1; `extra` and `options` hold JSON text. */
@@ -56,7 +57,7 @@ export interface RevocationRow {
   expires_at: number;
 }
 
-export interface IdentitySchema extends WithOutbox {
+export interface IdentitySchema extends WithOutbox, DelegationSchema {
   domains: DomainRow;
   projects: ProjectRow;
   project_tags: { project_id: string; tag: string };

@@ -10,6 +10,7 @@ export async function deleteDomain(trx: Trx, id: string): Promise<void> {
     sql`delete from role_assignments where target_type = 'domain' and target_id = ${id}`,
     sql`update users u join projects p on u.default_project_id = p.id set u.default_project_id = null where p.domain_id = ${id}`,
     sql`update projects set parent_id = null where domain_id = ${id}`,
+    sql`delete c from application_credentials c join users u on c.user_id = u.id where u.domain_id = ${id}`,
     sql`delete from projects where domain_id = ${id}`,
     sql`delete from users where domain_id = ${id}`,
     sql`delete from ${sql.table('groups')} where domain_id = ${id}`,

@@ -4,11 +4,12 @@ import type { FastifyRequest } from 'fastify';
 import { badRequest, newHexId } from '@virga/core';
 import { Authorize, ValidBody, ValidQuery } from '@virga/rest';
 import { Catalog } from '../catalog/catalog';
-import { envelope, listRows, selfLink, type ListSpec, type Query } from '../collection/list';
-import { checkSameId, defined, extraOf, findRow, mergedExtra, missing, parseObject, storing } from '../collection/rows';
+import { envelope, listRows, type ListSpec, type Query } from '../collection/list';
+import { checkSameId, defined, extraOf, findRow, mergedExtra, missing, storing } from '../collection/rows';
 import { AnyQuery, Description, Enabled, Id, Name255 } from '../collection/schema-parts';
 import type { Db, EndpointRow } from '../db/tables';
 import { CONFIG, DATABASE, type Settings } from '../injection';
+import { endpointView } from './endpoint';
 
 const Interface = Type.Union([Type.Literal('admin'), Type.Literal('internal'), Type.Literal('public')]);
 const Url = Type.String({ minLength: 1, maxLength: 2048, format: 'text', pattern: '^[A-Za-z0-9+.-]+:.+' });
@@ -27,11 +28,6 @@ const endpointList: ListSpec = {
   table: 'endpoints', columns: ['id', 'service_id', 'region_id', 'interface', 'url', 'enabled', 'extra'],
   exact: { interface: 'interface', service_id: 'service_id', region_id: 'region_id', region: 'region_id' }, flags: ['enabled'], texts: ['url'],
 };
-const endpointView = (row: EndpointRow, request: FastifyRequest) => ({
-  ...parseObject(row.extra),
-  id: row.id, interface: row.interface, region_id: row.region_id, service_id: row.service_id, url: row.url, enabled: Boolean(row.enabled), region: row.region_id,
-  links: selfLink(request, `endpoints/${row.id}`),
-});
 
 @Controller('v3/endpoints')
 export class EndpointsController {

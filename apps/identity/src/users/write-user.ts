@@ -34,6 +34,8 @@ export async function updateUser(trx: Trx, revoke: Revoke, id: string, user: Use
 export async function deleteUser(trx: Trx, revoke: Revoke, id: string): Promise<void> {
   await lockRow<UserRow>(trx, 'users', 'user', id);
   await trx.deleteFrom('role_assignments').where('actor_type', '=', 'user').where('actor_id', '=', id).execute();
+  // Before their access rules, which credentials hold fast.
+  await trx.deleteFrom('application_credentials').where('user_id', '=', id).execute();
   await trx.deleteFrom('users').where('id', '=', id).execute();
   revoke({ userId: id });
 }
