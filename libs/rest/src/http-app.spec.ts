@@ -85,7 +85,7 @@ describe('the HTTP edge', () => {
     expect((await post('{"thing": {"name": "a", "x": 1}}')).json()).toEqual({ badRequest: { code: 400, message: "Invalid input for field/attribute thing. Value: {'name': 'a', 'x': 1}. Additional properties are not allowed ('x' was unexpected)" } });
   });
 
-  it.each([['{"thing": '], ['{"__proto__": {"a": 1}}'], ['nonsense']])('answers 400 to the broken body %s', async (payload) => {
+  it.each([['{"thing": '], ['{"__proto__": {"a": 1}}'], ['nonsense'], ['{"thing": {"name": "\\ud800"}}'], ['{"\\uDFFF": 1}']])('answers 400 to the broken body %s', async (payload) => {
     const answer = await inject('POST', '/v2.1/things', { 'x-auth-token': 'admin', 'content-type': 'application/json' }, payload);
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toHaveProperty('badRequest.code', 400);
@@ -109,6 +109,13 @@ describe('the HTTP edge', () => {
     expect(answer.statusCode).toBe(404);
     expect(answer.json()).toEqual({ message: 'The resource could not be found.<br /><br />\n\n\n', code: '404 Not Found', title: 'Not Found' });
     expect((await inject('GET', '/nosuch')).statusCode).toBe(401);
+  });
+
+  it('tells its request id to what never came to a handler', async () => {
+    for (const [method, url] of [['TRACE', '/v2.1/things/%ff'], ['TRACE', '/v2.1/things'], ['GET', '/v2.1/things/%ff'], ['PATCH', '/%']] as const) {
+      const answer = await app.getHttpAdapter().getInstance().inject({ method: method as 'GET', url });
+      expect([method, url, typeof answer.headers['x-openstack-request-id'], answer.statusCode < 500]).toEqual([method, url, 'string', true]);
+    }
   });
 
   it('negotiates microversions by either header', async () => {

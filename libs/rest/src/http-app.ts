@@ -77,6 +77,11 @@ class FaultFilter implements ExceptionFilter {
   answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const { service, identityUrl, logger } = this.options;
     const style = FAULT_STYLES[service];
+    // A request that never came to the hooks (a method or path that the framework cannot read) is told its id all the same.
+    if (stateOf(request).requestId === undefined) {
+      setRequestState(request, { requestId: newRequestId() });
+      reply.header('X-Openstack-Request-Id', requestState(request).requestId);
+    }
     const error = this.hideUnknownPath(toCloudError(thrown, style), request);
     if (error.status >= 500) logger.error({ err: error.cause ?? thrown, requestId: stateOf(request).requestId }, 'request failed');
     const fault: Fault = style.render(error);
@@ -145,6 +150,19 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
   });
 }
 
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
+const malformed = Object.assign(new Error('a lone surrogate in a text'), { statusCode: 400 });
+
+/** False when a text in it holds half of a surrogate pair, which no database can store; the nesting is bounded by the body's size. */
+function isWellFormed(value: unknown): boolean {
+  for (const rest = [value]; rest.length > 0;) {
+    const item = rest.pop();
+    if (typeof item === 'string' && Buffer.from(item, 'utf8').toString('utf8') !== item) return false;
+    if (typeof item === 'object' && item !== null) for (const entry of Object.entries(item)) rest.push(...entry);
+  }
+  return true;
+}
+
 /**
  * JSON alone is read. Clients that name JSON on every request send no body with some (PUT of a role, DELETE): that is
  * a request without a body and no broken one.
@@ -154,7 +172,7 @@ function readJsonOnly(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined);
-    else void parse(request, body as string, done);
+    else void parse(request, body as string, (error, value: unknown) => done(error ?? (ESCAPED_SURROGATE.test(body as string) && !isWellFormed(value) ? malformed : null), value));
   });
 }
 
@@ -172,8 +190,6 @@ export async function createHttpApp(rootModule: Type | DynamicModule, options: H
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
     // A path that cannot be decoded never reaches the hooks; its answer looks like any other.
     frameworkErrors: (error: Error & { code?: string }, request: FastifyRequest, reply: FastifyReply) => {
-      setRequestState(request, { requestId: newRequestId() });
-      reply.header('X-Openstack-Request-Id', requestState(request).requestId);
       const known = error.code === 'FST_ERR_BAD_URL' ? badRequest('The path of the request cannot be decoded.') : new CloudError('routeNotFound', 'The resource could not be found.');
       filter.answer(known, request, reply);
     },

@@ -10,7 +10,7 @@ import { sharedFilter, sharedWith, visibleOf } from '../rbac-policies/grants';
 import { deleteGroup, ensureDefaultGroup, insertGroup, touchGroup } from './group-rows';
 import { ruleViews } from './security-group-rule.collection';
 
-const GROUP_ATTRIBUTES = {
+export const GROUP_ATTRIBUTES = {
   ...STANDARD_ATTRIBUTES,
   stateful: { schema: Type.Boolean(), in: 'both', default: true },
 } as const satisfies Attributes;
