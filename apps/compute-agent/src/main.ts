@@ -12,6 +12,7 @@ import { CommandRunner } from './commands/command-runner';
 import { ReportSender } from './commands/report-sender';
 import { readConfig } from './config';
 import { boundConsoleLog } from './consoles/console-log';
+import { LocalConsoles } from './consoles/console-desk';
 import { ImageCache } from './disks/image-cache';
 import { HostServer } from './host-server/host-server';
 import { describeHost } from './hosts/describe-host';
@@ -77,6 +78,8 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('reports', () => reports.stop());
 
   const hostServer = new HostServer(() => readTlsIdentity(config), logger);
+  const consoles = new LocalConsoles({ driver, store }, logger);
+  consoles.serveOn(hostServer);
   const agentPort = await hostServer.listen(config.VIRGA_AGENT_HOST_IP, config.VIRGA_AGENT_PORT);
   onStop('host server', () => hostServer.close());
   const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;
@@ -102,7 +105,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
   await recoverGuests(host, hostBooted, (instanceId) => runner.isBusy(instanceId), logger);
-  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger), { hostId, concurrency: 32 });
+  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger, consoles), { hostId, concurrency: 32 });
   onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });
   heartbeat.start();
 

@@ -4,6 +4,8 @@ import type { Logger, RequestContext } from '@virga/core';
 import { createHttpApp, FAULT_STYLES, PolicyEnforcer, type HttpEdgeOptions } from '@virga/rest';
 import type { Bus } from '@virga/rpc';
 import { AggregatesController } from './aggregates/aggregates.controller';
+import { ConsoleAuthTokensController } from './consoles/console-auth-tokens.controller';
+import { RemoteConsolesController } from './consoles/remote-consoles.controller';
 import { FlavorsController } from './flavors/flavors.controller';
 import { KeypairsController } from './keypairs/keypairs.controller';
 import { COMPUTE_VERSIONS } from './microversions';
@@ -39,6 +41,7 @@ const CONTROLLERS = [
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
   AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,
+  RemoteConsolesController, ConsoleAuthTokensController,
 ];
 
 export interface ComputeAppOptions {

@@ -2,6 +2,7 @@ import { conductorContract } from '@virga/contracts';
 import { systemClock, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
+import { serveConsoles } from './consoles/serve-consoles';
 import type { ComputeDb } from './db/schema';
 import { neighboursOn } from './neighbours';
 import { registerService } from './hosts/register-service';
@@ -36,6 +37,8 @@ export interface ConductorOptions {
   /** Messages that could not be handled and lie with the broker. */
   deadLetters?: () => Promise<number>;
   metrics?: ConductorMetrics;
+  /** How long a console may stay open. */
+  consoleMinutes?: number;
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
@@ -66,6 +69,7 @@ export class Conductor {
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
+      await serveConsoles({ db, bus, logger, ...(this.options.consoleMinutes !== undefined && { sessionMinutes: this.options.consoleMinutes }) }),
       await serveAgentGateway({
         db, bus, logger, defaultZone, wake: (id) => this.engine.wake(id), wakeRelay: () => this.relay.wake(), simulatedFleets: new Set(simulatedFleets),
         ...(heartbeatIntervalMs !== undefined && { intervalMs: heartbeatIntervalMs }), ...(hostLeaseMs !== undefined && { leaseMs: hostLeaseMs }),

@@ -20,6 +20,18 @@ export const ComputeApiConfig = Type.Object({
     default: 'network.server_addresses', pattern: '^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)?$',
     description: 'Schema and name of the view of server addresses that the network service publishes.',
   }),
+  VIRGA_COMPUTE_CONSOLE_URL: Type.String({
+    default: 'http://127.0.0.1:6080', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where browsers reach a console proxy, without a slash at the end.',
+  }),
+  VIRGA_COMPUTE_CONSOLE_SERIAL_URL: Type.String({
+    default: '', pattern: '^((ws|http)s?://[^?#]+)?$',
+    description: 'Another URL for serial consoles, e.g. ws://host:6080/ for programs that want a WebSocket; empty: the proxy\'s own page.',
+  }),
+  VIRGA_COMPUTE_CONSOLE_TOKEN_IN_FRAGMENT: Type.Boolean({
+    default: false,
+    description: 'Whether a console\'s token stands behind # in its URL, where no server sees it; clients that look for it in the query, as OpenStack\'s do, then find none.',
+  }),
+  VIRGA_COMPUTE_CONSOLE_TOKEN_SECONDS: Type.Integer({ default: 300, minimum: 5, maximum: 3600, description: 'How long a console\'s token waits to be used.' }),
 });
 export type ComputeApiConfig = Static<typeof ComputeApiConfig>;
 
@@ -41,6 +53,7 @@ export const ConductorConfig = Type.Object({
     description: 'Names of fleets of simulated hosts that may report, separated by commas; empty in a cloud that serves anybody.',
   }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
+  VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES: Type.Integer({ default: 720, minimum: 1, description: 'How long a console may stay open, come what may.' }),
 });
 export type ConductorConfig = Static<typeof ConductorConfig>;
 

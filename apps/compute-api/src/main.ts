@@ -27,7 +27,13 @@ async function serve(): Promise<void> {
     onStop('outbox', () => relay.stop());
     const app = await createComputeApp({
       db, bus, logger, wakeRelay: () => relay.wake(), identityUrl: config.VIRGA_PUBLIC_IDENTITY_URL,
-      settings: { serverAddressesView: config.VIRGA_COMPUTE_ADDRESSES_VIEW, maxLimit: config.VIRGA_COMPUTE_MAX_LIMIT, defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE },
+      settings: {
+        serverAddressesView: config.VIRGA_COMPUTE_ADDRESSES_VIEW, maxLimit: config.VIRGA_COMPUTE_MAX_LIMIT, defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE,
+        console: {
+          url: config.VIRGA_COMPUTE_CONSOLE_URL, serialUrl: config.VIRGA_COMPUTE_CONSOLE_SERIAL_URL,
+          tokenInFragment: config.VIRGA_COMPUTE_CONSOLE_TOKEN_IN_FRAGMENT, tokenSeconds: config.VIRGA_COMPUTE_CONSOLE_TOKEN_SECONDS,
+        },
+      },
       verifyToken: (token) => verifier.verify(token), onAnswer: answerMetrics(admin.metrics),
     });
     onStop('http', () => app.close());

@@ -1,5 +1,6 @@
 import type { Policies } from '@virga/rest';
 import { aggregatePolicies } from './aggregates/aggregate.policy';
+import { consolePolicies } from './consoles/console.policy';
 import { flavorPolicies } from './flavors/flavor.policy';
 import { hostPolicies } from './hosts/host.policy';
 import { keypairPolicies } from './keypairs/keypair.policy';
@@ -9,5 +10,5 @@ import { quotaPolicies } from './quotas/quota.policy';
 import { serverPolicies } from './servers/server.policy';
 
 export const computePolicies: Policies = {
-  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies,
+  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies, ...consolePolicies,
 };

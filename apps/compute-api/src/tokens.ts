@@ -1,6 +1,7 @@
 import type { Kysely } from '@virga/db';
 import type { PolicyEnforcer } from '@virga/rest';
 import type { Bus } from '@virga/rpc';
+import type { ConsoleUrlSettings } from './consoles/console-url';
 import type { ComputeDb } from './db/schema';
 import type { Neighbours } from './operations/workflow';
 
@@ -23,5 +24,9 @@ export interface ComputeSettings {
   maxLimit: number;
   /** Zone of hosts that are in no other. */
   defaultZone: string;
+  console: ConsoleUrlSettings & {
+    /** How long a token waits to be used. */
+    tokenSeconds: number;
+  };
 }
 export type WakeRelay = () => void;

@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { call, cast, defineContract } from '@virga/rpc';
+import { ConsoleProtocolName } from './console.contract';
 import { InstancePort } from './network.contract';
 import { ImageFacts } from './image.contract';
 
@@ -110,6 +111,16 @@ export const hostAgentContract = defineContract('host-agent', {
   consoleOutput: call(
     Type.Object({ instanceId: Type.String(), lines: Type.Optional(Type.Integer()) }),
     Type.Object({ outputBase64: Type.String() }),
+  ),
+  /** What the guest can be seen through, and whether it is on. */
+  consoles: call(Type.Object({ instanceId: Type.String() }), Type.Object({ protocols: Type.Array(ConsoleProtocolName), running: Type.Boolean() })),
+  /**
+   * Lets the bearer of a secret (its SHA-256 is given) open one connection to a console within `ttlMs`: a proxy's
+   * certificate alone opens none. notFound when the instance is not here.
+   */
+  grantConsole: call(
+    Type.Object({ instanceId: Type.String(), protocol: ConsoleProtocolName, grantHash: Type.String({ pattern: '^[0-9a-f]{64}$' }), ttlMs: Type.Integer({ minimum: 1, maximum: 60_000 }) }),
+    Type.Object({ state: Type.Union([Type.Literal('ready'), Type.Literal('off'), Type.Literal('absent')]) }),
   ),
   diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),
   /** Fetches images into the host's cache before an instance needs them; what is there already is not fetched again. */

@@ -1,6 +1,6 @@
 import {
   agentGatewayContract, hostAgentContract, imageContract, networkAuditContract, networkContract, placementContract,
-  type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
+  type ConsoleProtocol, type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
 import type { Bus, Client } from '@virga/rpc';
@@ -260,6 +260,12 @@ export class FakeAgent {
   /** By verb; what is not named is done at once. */
   readonly behaviour: Partial<Record<string, Behaviour>> = {};
   console = 'booted\n';
+  /** Through what each guest can be seen. */
+  consoleProtocols: ConsoleProtocol[] = ['vnc', 'serial'];
+  /** Consoles that the control plane has let someone open. */
+  readonly grants: { instanceId: string; protocol: ConsoleProtocol; grantHash: string }[] = [];
+  /** Where consoles are reached, as facts tell. */
+  agentUrl: string | undefined;
   private readonly gateway: Client<typeof agentGatewayContract>;
   private readonly journal = new Map<string, Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }>>();
   private sequence = 0;
@@ -272,7 +278,7 @@ export class FakeAgent {
   facts(): HostFacts {
     return {
       hostId: this.hostId, hostname: this.hostname, hypervisorType: 'fake', hypervisorVersion: 1000, hostIp: '127.0.0.1', cpuInfo: '{"arch": "x86_64"}',
-      totals: this.totals, traits: [], simulated: true,
+      totals: this.totals, traits: [], simulated: true, ...(this.agentUrl !== undefined && { agentUrl: this.agentUrl }),
     };
   }
 
@@ -295,6 +301,17 @@ export class FakeAgent {
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
       fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
+      consoles: async ({ instanceId }) => {
+        if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
+        return { protocols: this.consoleProtocols, running: this.domains.get(instanceId) === 1 };
+      },
+      grantConsole: async ({ instanceId, protocol, grantHash }): Promise<{ state: 'ready' | 'off' | 'absent' }> => {
+        if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
+        if (!this.consoleProtocols.includes(protocol)) return { state: 'absent' };
+        if (this.domains.get(instanceId) === 4) return { state: 'off' };
+        this.grants.push({ instanceId, protocol, grantHash });
+        return { state: 'ready' };
+      },
       diagnostics: async () => ({
         diagnostics: {
           state: 'running', cpu_details: [{ id: 0, time: 5 }], disk_details: [{ read_bytes: 1, read_requests: 2, write_bytes: 3, write_requests: 4, errors_count: null }],

@@ -7,6 +7,11 @@ import { tapName } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
 
 export const CONSOLE_LOG = 'console.log';
+/** Names in the instance's directory; nothing of a console listens on a network. */
+export const CONSOLE_SOCKETS = { vnc: 'vnc.sock', serial: 'serial.sock', spice: 'spice.sock' } as const;
+
+/** A second screen costs memory, so a guest has it when its image (`hw_spice`) or flavor (`hw:spice`) says so. */
+const wantsSpice = ({ image, flavor }: BuildSpec): boolean => [image.properties['hw_spice'], flavor.extraSpecs['hw:spice']].some((value) => value?.toLowerCase() === 'true');
 
 interface Place {
   /** The instance's own directory. */
@@ -27,8 +32,9 @@ export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec,
     ...(await directBoot(images, spec)),
     nics: spec.ports.map(({ portId, macAddress, mtu }) => ({ portId, macAddress, mtu, tap: tapName(portId) })),
     consoleLog: join(dir, CONSOLE_LOG),
-    serialSocket: join(dir, 'serial.sock'),
-    vncSocket: join(dir, 'vnc.sock'),
+    serialSocket: join(dir, CONSOLE_SOCKETS.serial),
+    vncSocket: join(dir, CONSOLE_SOCKETS.vnc),
+    ...(wantsSpice(spec) && { spiceSocket: join(dir, CONSOLE_SOCKETS.spice) }),
   };
 }
 

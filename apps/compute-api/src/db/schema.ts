@@ -250,6 +250,37 @@ export interface AggregateMetadataTable { aggregate_id: number; name: string; va
 /** Work of which only one conductor may be at a time. */
 export interface LeasesTable { name: string; owner: string; lease_until: Date }
 
+/** A token of a console; a session once it was used. Secrets are kept as SHA-256 in hexadecimal digits. */
+export interface ConsoleAuthTokensTable {
+  /** Also names the session. */
+  id: string;
+  token_hash: string;
+  /** vnc, spice or serial. */
+  protocol: string;
+  /** As the API calls it, e.g. novnc. */
+  console_type: string;
+  instance_id: string;
+  /** Of the user's token. */
+  project_id: string | null;
+  user_id: string;
+  /** ConsoleHolder. */
+  holder_json: string;
+  created_at: Date;
+  /** Until then the token opens a session. */
+  expires_at: Date;
+  /** Of the secret by which the page that opened the session may come back. */
+  page_hash: string | null;
+  /** The page's present connection. */
+  attempt_id: string | null;
+  /** Where that connection leads. */
+  host_id: string | null;
+  opened_at: Date | null;
+  /** When the session was last known to be open. */
+  seen_at: Date | null;
+  ends_at: Date | null;
+  forget_at: Date;
+}
+
 export interface ComputeDb extends WithOutbox {
   instances: InstancesTable;
   instance_faults: InstanceFaultsTable;
@@ -272,4 +303,5 @@ export interface ComputeDb extends WithOutbox {
   aggregates: AggregatesTable;
   aggregate_hosts: AggregateHostsTable;
   aggregate_metadata: AggregateMetadataTable;
+  console_auth_tokens: ConsoleAuthTokensTable;
 }

@@ -36,7 +36,7 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   relay.start();
   const app = await createComputeApp({
     db, bus: apiBus, logger, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000',
-    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova' },
+    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
     verifyToken: (token) => identity.verifier.verify(token),
   });
   await app.listen(0, '127.0.0.1');

@@ -36,7 +36,7 @@ it('boots and deletes over RabbitMQ', async () => {
   relay.start();
   const app = await createComputeApp({
     db, bus: apiBus, logger: silentLogger, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000', verifyToken: (token) => identity.verifier.verify(token),
-    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova' },
+    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://127.0.0.1:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
   });
   await app.listen(0, '127.0.0.1');
   const conductor = new Conductor({ db, bus: await connect('conductor'), logger: silentLogger, hostname: 'ctl', defaultZone: 'nova' });

@@ -108,7 +108,7 @@ const GOLDEN = `<domain type="qemu">
       <log file="/i/console.log" append="on"/>
       <target type="isa-serial" port="0"/>
     </serial>
-    <graphics type="vnc">
+    <graphics type="vnc" sharePolicy="force-shared">
       <listen type="socket" socket="/i/vnc.sock"/>
     </graphics>
     <video>
@@ -139,6 +139,10 @@ const UNSPEAKABLE: [string, string][] = [
 describe('domainXml', () => {
   it('is the whole machine', () => {
     expect(domainXml(SPEC, PARTS, SETTINGS)).toBe(GOLDEN);
+  });
+
+  it('has a second screen when it is asked for, on a socket as well', () => {
+    expect(domainXml(SPEC, { ...PARTS, spiceSocket: '/i/spice.sock' }, SETTINGS)).toMatch(/<graphics type="spice">\s*<listen type="socket" socket="\/i\/spice.sock"\/>/);
   });
 
   it('leaves offloads to the guest where the datapath completes them', () => {

@@ -4,6 +4,7 @@ import { leases } from './20261120_0002_leases';
 import { migrations } from './20261125_0001_migrations';
 import { aggregates } from './20261125_0200_aggregates';
 import { pointsOfNoReturn } from './20261125_0600_points_of_no_return';
+import { consoleTokens } from './20261125_0700_console_tokens';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -11,4 +12,5 @@ export const computeMigrations: Migrations = {
   '20261125_0001_migrations': migrations,
   '20261125_0200_aggregates': aggregates,
   '20261125_0600_points_of_no_return': pointsOfNoReturn,
+  '20261125_0700_console_tokens': consoleTokens,
 };

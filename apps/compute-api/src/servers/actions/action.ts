@@ -1,12 +1,13 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { RequestContext } from '@virga/core';
 import type { VersionSteps } from '@virga/rest';
-import type { Bus, Db, PolicyEnforcer } from '../../tokens';
+import type { Bus, ComputeSettings, Db, PolicyEnforcer } from '../../tokens';
 
 export interface ActionContext {
   db: Db;
   bus: Bus;
   policy: PolicyEnforcer;
+  settings: ComputeSettings;
   caller: RequestContext;
   serverId: string;
   /** Minor number of the version. */
@@ -18,6 +19,8 @@ export interface ActionHandler {
   rule: string;
   /** Of the key's value, by version. */
   schema: VersionSteps<TSchema>;
+  /** Minor number of the last version that has it; absent when it is still there. */
+  until?: number;
   /** HTTP status; 202 unless told otherwise. */
   status?: number;
   run(context: ActionContext, argument: never): Promise<unknown>;

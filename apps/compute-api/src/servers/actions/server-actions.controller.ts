@@ -1,23 +1,25 @@
 import { Body, Controller, Inject, Param, Post, Res } from '@nestjs/common';
-import { badRequest, type RequestContext } from '@virga/core';
+import { badRequest, notFound, type RequestContext } from '@virga/core';
 import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../../microversions';
-import { BUS, DB, ENFORCER, WAKE_RELAY, type Bus, type Db, type WakeRelay } from '../../tokens';
+import { BUS, DB, ENFORCER, SETTINGS, WAKE_RELAY, type Bus, type ComputeSettings, type Db, type WakeRelay } from '../../tokens';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
 import { consoleOutput } from './console-output';
 import { deferredDeleteActions } from './deferred-delete';
+import { legacyConsoleActions } from './legacy-consoles';
 import { lockActions } from './lock';
 import { powerActions } from './power';
 import { resetState } from './reset-state';
 
 /** Everything that is built; any other key is no action of this cloud. */
-export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, ...deferredDeleteActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
+export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
 
 @Controller(under('servers/:id/action'))
 export class ServerActionsController {
   constructor(
     @Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
+    @Inject(SETTINGS) private readonly settings: ComputeSettings,
   ) {}
 
   // Each action has a rule of its own, looked up by the body's key.
@@ -32,6 +34,7 @@ export class ServerActionsController {
     const action = Object.hasOwn(SERVER_ACTION_HANDLERS, key) ? SERVER_ACTION_HANDLERS[key] : undefined;
     const schema = action && pickStep(action.schema, version);
     if (!action || !schema) throw badRequest(`There is no such action: ${key}`);
+    if (action.until !== undefined && version.minor > action.until) throw notFound('The resource could not be found.');
     this.policy.enforce(caller, action.rule);
     const argument = (body as Record<string, unknown>)[key];
     try {
@@ -41,7 +44,7 @@ export class ServerActionsController {
       await getInstance(this.db, caller, serverId);
       throw error;
     }
-    const result = await action.run({ db: this.db, bus: this.bus, policy: this.policy, caller, serverId, at: version.minor }, argument as never);
+    const result = await action.run({ db: this.db, bus: this.bus, policy: this.policy, settings: this.settings, caller, serverId, at: version.minor }, argument as never);
     this.wakeRelay();
     void reply.status(action.status ?? 202);
     return result;

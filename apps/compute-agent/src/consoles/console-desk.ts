@@ -1,0 +1,89 @@
+import { stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { CONSOLE_GRANT_HEADER, CONSOLE_PROTOCOLS, CONSOLE_UPGRADE, type ConsoleProtocol } from '@virga/contracts';
+import { CloudError, conflict, forbidden, notFound, type Logger } from '@virga/core';
+import type { HostServer } from '../host-server/host-server';
+import { CONSOLE_LOG, CONSOLE_SOCKETS } from '../instances/guest-parts';
+import type { InstanceHost } from '../instances/instance-host';
+import type { InstanceStore } from '../instances/instance-store';
+import { readConsoleLog } from './console-log';
+import { ConsoleGrants } from './console-grants';
+import { SerialLine } from './serial-line';
+
+/** What the control plane asks of a host about consoles. */
+export interface ConsoleDesk {
+  describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }>;
+  grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'>;
+}
+
+/** Of a host whose guests have no screen and no line. */
+export const NO_CONSOLES: ConsoleDesk = { describe: async () => ({ protocols: [], running: false }), grant: async () => 'absent' };
+
+const SCROLLBACK_BYTES = 64 * 1024;
+const ON: ReadonlySet<number> = new Set([1, 3]);
+
+/** Consoles of real guests: sockets in their directories, relayed to a proxy that the control plane has let in. */
+export class LocalConsoles implements ConsoleDesk {
+  private readonly grants = new ConsoleGrants();
+  private readonly lines = new Map<string, SerialLine>();
+
+  constructor(private readonly host: Pick<InstanceHost, 'driver'> & { store: InstanceStore }, private readonly logger: Logger) {}
+
+  async describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }> {
+    const { store, driver } = this.host;
+    const spec = await store.spec(instanceId);
+    const dir = store.dir(instanceId);
+    const protocols: ConsoleProtocol[] = ['vnc', 'serial'];
+    // A machine has the socket of a further screen only when it was made with one.
+    if (await stat(join(dir, CONSOLE_SOCKETS.spice)).then(() => true, () => false)) protocols.push('spice');
+    return { protocols, running: ON.has(await driver.powerState(spec.instanceId)) };
+  }
+
+  async grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'> {
+    const { protocols, running } = await this.describe(instanceId);
+    if (!running) return 'off';
+    if (!protocols.includes(protocol)) return 'absent';
+    this.grants.add(grantHash, { instanceId, protocol }, ttlMs);
+    return 'ready';
+  }
+
+  /** Lets console proxies connect. */
+  serveOn(server: HostServer): void {
+    server.upgrade(CONSOLE_UPGRADE, '/v1/consoles/:instanceId/:protocol', ['console-proxy'], async ({ request, params, accept }) => {
+      const { instanceId, protocol } = params as { instanceId: string; protocol: ConsoleProtocol };
+      const secret = request.headers[CONSOLE_GRANT_HEADER];
+      if (!CONSOLE_PROTOCOLS.includes(protocol)) throw notFound('There is no such console.');
+      if (typeof secret !== 'string' || !this.grants.take(secret, { instanceId, protocol })) throw forbidden('Nobody has allowed this connection.');
+      const dir = this.host.store.dir(instanceId);
+      try {
+        await (protocol === 'serial' ? this.joinLine(instanceId, dir, accept) : this.relayScreen(join(dir, CONSOLE_SOCKETS[protocol]), accept));
+      } catch (error) {
+        if (error instanceof CloudError) throw error;
+        throw conflict(`The console cannot be reached: ${(error as NodeJS.ErrnoException).code ?? 'the guest is off'}.`);
+      }
+    });
+  }
+
+  private async relayScreen(path: string, accept: () => Duplex): Promise<void> {
+    const screen = connect(path);
+    await new Promise<void>((resolve, reject) => screen.once('connect', resolve).once('error', reject));
+    const proxy = accept();
+    // Node's pipe waits for the slower end: neither side is read faster than the other takes it.
+    proxy.pipe(screen).pipe(proxy);
+    for (const [one, other] of [[screen, proxy], [proxy, screen]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
+  }
+
+  private async joinLine(instanceId: string, dir: string, accept: () => Duplex): Promise<void> {
+    const line = this.lines.get(instanceId) ?? new SerialLine(join(dir, CONSOLE_SOCKETS.serial), () => readConsoleLog(join(dir, CONSOLE_LOG), SCROLLBACK_BYTES),
+      () => { if (this.lines.get(instanceId) === line) this.lines.delete(instanceId); }, this.logger);
+    this.lines.set(instanceId, line);
+    try {
+      await line.join(accept);
+    } catch (error) {
+      line.end();
+      throw error;
+    }
+  }
+}
