@@ -176,6 +176,12 @@ function readJsonOnly(fastify: FastifyInstance): void {
   });
 }
 
+export interface RegisteredRoute { method: string; path: string }
+const ROUTES = new WeakMap<NestFastifyApplication, RegisteredRoute[]>();
+
+/** Every route that the app serves, as the router has them; complete once it listens. */
+export const routesOf = (app: NestFastifyApplication): readonly RegisteredRoute[] => ROUTES.get(app) ?? [];
+
 /**
  * A Nest application on Fastify that behaves like an OpenStack service: identity from tokens alone, microversions,
  * faults in the service's envelope, request ids, policy before every handler. Call `listen` on the result.
@@ -199,11 +205,14 @@ export async function createHttpApp(rootModule: Type | DynamicModule, options: H
     logger: false,
   });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
+  const routes: RegisteredRoute[] = [];
+  fastify.addHook('onRoute', ({ method, url }) => { for (const one of [method].flat()) if (one !== 'HEAD') routes.push({ method: one, path: url }); });
   addEdgeHooks(fastify, options, filter);
   readJsonOnly(fastify);
   const app = await NestFactory.create<NestFastifyApplication>(rootModule, adapter, { logger: ['error', 'warn'], abortOnError: false, bodyParser: false });
   const enforcer = new PolicyEnforcer(options.policies, style);
   app.useGlobalGuards(new RuleGuard(app.get(Reflector), enforcer));
   app.useGlobalFilters(filter);
+  ROUTES.set(app, routes);
   return app;
 }

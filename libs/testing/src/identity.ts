@@ -13,6 +13,8 @@ export interface TestTokenSpec {
   /** Default `['member']`. */
   roles?: string[];
   system?: true;
+  /** Scope is the default domain. */
+  domain?: true;
   /** Seconds from now; negative for an expired token. Default 3600. */
   lifetime?: number;
 }
@@ -52,8 +54,9 @@ export async function testIdentity(): Promise<TestIdentity> {
         user: { name: spec.userName ?? `user-${userId.slice(0, 8)}`, domain: DEFAULT_DOMAIN },
         roles: (spec.roles ?? ['member']).map((name) => ({ id: `role-${name}`, name })),
         ...(spec.system ? { system: true as const } : {}),
+        ...(spec.domain ? { domain: DEFAULT_DOMAIN } : {}),
       };
-      if (spec.projectId !== null && !spec.system) {
+      if (spec.projectId !== null && !spec.system && !spec.domain) {
         const id = spec.projectId ?? newHexId();
         claims.project = { id, name: spec.projectName ?? `project-${id.slice(0, 8)}`, domain: DEFAULT_DOMAIN };
       }

@@ -4,3 +4,4 @@ export * from './mariadb';
 export * from './ovn-central';
 export * from './private-server';
 export * from './rabbitmq';
+export * from './policy-walk';

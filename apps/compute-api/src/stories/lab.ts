@@ -129,7 +129,7 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   }
 
   return {
-    db, broker, placement, network, images, identity, base, conductors, agents, projectId, userId, member, admin, tokenFor, addConductor, addHost, call, asAdmin, makeFlavor,
+    app, db, broker, placement, network, images, identity, base, conductors, agents, projectId, userId, member, admin, tokenFor, addConductor, addHost, call, asAdmin, makeFlavor,
     until, serverUntil, active, gone, usage, stop, schema, mariadb, logger,
   };
 }
