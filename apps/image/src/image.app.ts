@@ -9,6 +9,10 @@ import { ImageRepository } from './images/image.repository';
 import { imagePolicies } from './images/image.policy';
 import { ImagesController } from './images/images.controller';
 import { MembersController } from './members/members.controller';
+import { MetadefItemsController } from './metadefs/items.controller';
+import { MetadefRepository } from './metadefs/metadef.repository';
+import { NamespacesController } from './metadefs/namespaces.controller';
+import { MetadefSchemasController } from './schemas/metadef-schemas.controller';
 import { SchemasController } from './schemas/schemas.controller';
 import { FileStore } from './store/file-store';
 import { LOGGER } from './tokens';
@@ -27,9 +31,9 @@ class ImageModule {
   static with({ config, db, store, logger }: ImageAppParts): DynamicModule {
     return {
       module: ImageModule,
-      controllers: [VersionsController, SchemasController, ImagesController, MembersController],
+      controllers: [VersionsController, SchemasController, MetadefSchemasController, ImagesController, MembersController, NamespacesController, MetadefItemsController],
       providers: [
-        ImageRepository,
+        ImageRepository, MetadefRepository,
         { provide: CONFIG, useValue: config }, { provide: DB, useValue: db }, { provide: FileStore, useValue: store }, { provide: LOGGER, useValue: logger },
         { provide: POLICY, useValue: new PolicyEnforcer(imagePolicies, FAULT_STYLES.image) },
       ],

@@ -1,4 +1,5 @@
 import { sqlMigration, type Migrations } from '@virga/db';
+import { metadefsTables } from './metadefs-migration';
 
 export const migrations: Migrations = {
   '20261120_0001_images': sqlMigration([
@@ -39,4 +40,5 @@ export const migrations: Migrations = {
       CONSTRAINT members_image FOREIGN KEY (image_id) REFERENCES images (id) ON DELETE CASCADE
     ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin`,
   ]),
+  '20261125_0602_metadefs': metadefsTables,
 };

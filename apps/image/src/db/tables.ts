@@ -41,6 +41,27 @@ export interface ImageMembersTable {
   updated_at: Date;
 }
 
-export interface ImageSchema { images: ImagesTable; image_members: ImageMembersTable }
+export interface MetadefNamespacesTable {
+  namespace: string;
+  display_name: string | null;
+  description: string | null;
+  visibility: string;
+  protected: number;
+  owner: string;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export interface MetadefItemsTable {
+  namespace: string;
+  kind: string;
+  name: string;
+  /** JSON of what the kind has besides its name. */
+  body: string;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export interface ImageSchema { images: ImagesTable; image_members: ImageMembersTable; metadef_namespaces: MetadefNamespacesTable; metadef_items: MetadefItemsTable }
 export type ImageDb = Kysely<ImageSchema>;
 export const DB = Symbol('image.db');

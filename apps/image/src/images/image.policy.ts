@@ -1,7 +1,9 @@
 import { admin, adminOrMember, adminOrReader, anyone, either, projectReader, type Policies } from '@virga/rest';
+import { metadefPolicies } from '../metadefs/metadef';
 
 /** Glance's rule names and secure defaults. Visibility is decided before: what may not be seen is 404. */
 export const imagePolicies: Policies = {
+  ...metadefPolicies,
   get_images: { check: either(admin, (context) => context.roleNames.has('reader')), description: 'List images.' },
   get_image: { check: either(admin, (context) => context.roleNames.has('reader')), description: 'Show an image that is visible to the caller.' },
   add_image: { check: adminOrMember, description: 'Create an image in the own project.' },

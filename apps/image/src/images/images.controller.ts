@@ -13,7 +13,7 @@ import { ImageRepository, imageNotFound, type ImageRow } from './image.repositor
 import { CreateImage, ListQuery, PatchOperations, Tag } from './image.schema';
 import { imageView } from './image.view';
 import { listImages, SORT_KEYS } from './list-images';
-import { patchImage } from './patch-image';
+import { patchImage, readPatch } from './patch-image';
 import { uploadImage } from './upload-image';
 
 @Controller('v2/images')
@@ -27,7 +27,9 @@ export class ImagesController {
   ) {}
 
   @Get() @Authorize('get_images')
-  async list(@Caller() caller: RequestContext, @ValidQuery(ListQuery) query: Static<typeof ListQuery>) {
+  async list(@Caller() caller: RequestContext, @ValidQuery(ListQuery) query: Static<typeof ListQuery>, @Req() request: FastifyRequest) {
+    // An image with an empty id, and not the list.
+    if (request.url.split('?', 1)[0]!.endsWith('/')) throw new CloudError('routeNotFound', 'The resource could not be found.');
     const { limit, marker, sort, sort_key: sortKey, sort_dir: sortDir, ...filters } = query;
     const page = readPage({ limit: single(limit), marker: single(marker) }, this.config.VIRGA_IMAGE_PAGE_LIMIT);
     const images = await listImages(this.images.db, caller, {
@@ -68,9 +70,10 @@ export class ImagesController {
     if (!/^application\/openstack-images-v2\.[01]-json-patch$/.test(type ?? '')) {
       throw new CloudError('unsupportedMediaType', `The request media type ${type ?? ''} is not supported by this server.`, { headers: { 'Accept-Patch': 'application/openstack-images-v2.1-json-patch' } });
     }
-    checkInput(PatchOperations, request.body, FAULT_STYLES.image);
+    const operations = readPatch(request.body);
+    checkInput(PatchOperations, operations, FAULT_STYLES.image);
     const image = await this.writable(caller, id, 'modify_image');
-    return imageView(await patchImage(this.images, this.policy, caller, image, request.body as PatchOperations));
+    return imageView(await patchImage(this.images, this.policy, caller, image, operations as PatchOperations));
   }
 
   @Delete(':id') @HttpCode(204) @Authorize('get_image')

@@ -18,6 +18,17 @@ const pointer = (path: string): string => {
   return parts[0]!.replaceAll('~1', '/').replaceAll('~0', '~');
 };
 
+const VERBS = ['add', 'replace', 'remove'];
+
+/** Operations of both drafts of JSON patch that glance takes: `{op, path, value}`, and the older `{<op>: path, value}`. */
+export const readPatch = (body: unknown): unknown => (!Array.isArray(body) ? body : body.map((operation: unknown) => {
+  if (typeof operation !== 'object' || operation === null || 'op' in operation) return operation;
+  const verbs = VERBS.filter((verb) => Object.hasOwn(operation, verb));
+  if (verbs.length !== 1) return operation;
+  const { [verbs[0]!]: path, ...rest } = operation as Record<string, unknown>;
+  return { ...rest, op: verbs[0], path };
+}));
+
 /** Applies a JSON patch of top-level attributes, all or nothing. */
 export async function patchImage(
   images: ImageRepository, policy: PolicyEnforcer, context: RequestContext, image: ImageRow, operations: PatchOperations,

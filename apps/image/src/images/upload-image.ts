@@ -33,7 +33,7 @@ export async function uploadImage(
     if (expected.length !== undefined && stored.size !== expected.length) throw badRequest(`The body ended after ${stored.size} of ${expected.length} bytes.`);
     if (expected.contentDigest !== undefined) await checkDigest(deps, image.id, token, expected.contentDigest, stored.sha512);
     const { virtualSizeBytes } = await store.inspectPart(image.id, token, (source) =>
-      inspectImage(source, image.disk_format!, { maxVirtualBytes: config.VIRGA_IMAGE_VIRTUAL_SIZE_CAP }));
+      inspectImage(source, image.disk_format!, { maxVirtualBytes: config.VIRGA_IMAGE_VIRTUAL_SIZE_CAP, admitPlain: true }));
     await images.finishUpload(image.id, token, { ...stored, virtualSize: virtualSizeBytes }, () => store.commit(image.id, token));
     return stored;
   } catch (error) {

@@ -67,6 +67,8 @@ describe('image inspection', () => {
 
   it('refuses plain bytes declared as qcow2', async () => {
     await expect(inspect(Buffer.alloc(1000), 'qcow2')).rejects.toThrow('The content is raw, and not qcow2 as declared.');
+    expect(await inspectImage(source(Buffer.alloc(1000)), 'qcow2', { ...limits, admitPlain: true })).toEqual({ virtualSizeBytes: null });
+    await expect(inspectImage(source(qcow2()), 'vmdk', { ...limits, admitPlain: true })).rejects.toThrow('The content is qcow2');
   });
 
   it('never reads out of bounds on noise behind a qcow2 magic', async () => {
