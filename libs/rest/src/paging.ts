@@ -13,6 +13,8 @@ export function readPage(query: { limit?: string; marker?: string }, maxLimit: n
   return page;
 }
 
+const wrongDirection = () => badRequest('The sort direction must be asc or desc.', { type: 'InvalidInput' });
+
 /** `names,with,keys` and directions to pairs; only keys of `allowed` pass. */
 export function readSort<K extends string>(
   query: { sort?: string; sort_key?: string | string[]; sort_dir?: string | string[] }, allowed: readonly K[], fallback: [K, 'asc' | 'desc'][],
@@ -20,10 +22,12 @@ export function readSort<K extends string>(
   const pairs: [string, string][] = query.sort
     ? query.sort.split(',').map((entry) => { const [key = '', dir = 'asc'] = entry.split(':'); return [key, dir]; })
     : [query.sort_key ?? []].flat().map((key, index) => [key, [query.sort_dir ?? []].flat()[index] ?? fallback[0]?.[1] ?? 'desc']);
+  // A direction is judged even where no key uses it, as nova's schema does.
+  if ([query.sort_dir ?? []].flat().some((dir) => dir !== 'asc' && dir !== 'desc')) throw wrongDirection();
   if (pairs.length === 0) return fallback;
   return pairs.map(([key, dir]) => {
     if (!(allowed as readonly string[]).includes(key)) throw badRequest(`${JSON.stringify(key.slice(0, 60))} is not a key to sort by.`, { type: 'InvalidInput' });
-    if (dir !== 'asc' && dir !== 'desc') throw badRequest('The sort direction must be asc or desc.', { type: 'InvalidInput' });
+    if (dir !== 'asc' && dir !== 'desc') throw wrongDirection();
     return [key as K, dir];
   });
 }

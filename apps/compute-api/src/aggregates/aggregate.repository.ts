@@ -20,10 +20,12 @@ export async function listAggregates(db: Executor<ComputeDb>): Promise<Aggregate
   return (await select(db).orderBy('id').execute()).map(toAggregate);
 }
 
-/** The number in a path; 400 for what is none. */
+/** The number in a path: 400 for what is none, 404 for one that no aggregate can have. */
 export function aggregateId(text: string): number {
-  if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff) throw badRequest('id must be an integer');
-  return Number(text);
+  if (!/^-?\d+$/.test(text)) throw badRequest('id must be an integer');
+  const id = Number(text);
+  if (id < 0 || id > 0xffffffff) throw notFound(`Aggregate ${text.slice(0, 40)} could not be found.`);
+  return id;
 }
 
 export async function getAggregate(db: Executor<ComputeDb>, id: number): Promise<Aggregate> {
