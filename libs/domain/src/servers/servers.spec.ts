@@ -51,7 +51,9 @@ describe.each(Object.entries(SERVER_ACTIONS) as [keyof typeof ALLOWED, ServerAct
 describe('status', () => {
   it.each([
     ['building', 'scheduling', 'BUILD'], ['building', null, 'BUILD'], ['active', null, 'ACTIVE'], ['active', 'rebooting', 'REBOOT'],
-    ['active', 'rebooting_hard', 'HARD_REBOOT'], ['active', 'deleting', 'ACTIVE'], ['stopped', null, 'SHUTOFF'], ['stopped', 'rebooting_hard', 'SHUTOFF'],
+    ['active', 'rebooting_hard', 'HARD_REBOOT'], ['active', 'deleting', 'ACTIVE'], ['active', 'rebuild_spawning', 'REBUILD'], ['stopped', 'resize_migrating', 'RESIZE'],
+    ['resized', null, 'VERIFY_RESIZE'], ['resized', 'resize_reverting', 'REVERT_RESIZE'], ['paused', 'migrating', 'MIGRATING'], ['rescued', null, 'RESCUE'],
+    ['shelved_offloaded', null, 'SHELVED_OFFLOADED'], ['error', 'rebuilding', 'REBUILD'], ['stopped', null, 'SHUTOFF'], ['stopped', 'rebooting_hard', 'SHUTOFF'],
     ['paused', null, 'PAUSED'], ['suspended', null, 'SUSPENDED'], ['error', null, 'ERROR'], ['error', 'deleting', 'ERROR'], ['deleted', null, 'DELETED'], ['odd', null, 'UNKNOWN'],
   ])('%s with %s is %s', (vmState, taskState, status) => expect(serverStatus(vmState, taskState)).toBe(status));
 
