@@ -65,7 +65,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('metadata networks', () => metadataNetworks.close());
   const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
   const workshop = new LocalWorkshop({
-    store, images, ovs, metadataNetworks, fetchDocuments, portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
+    store, images, ovs, metadataNetworks, fetchDocuments, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
   });
   const host: InstanceHost = { driver, store, workshop };
   const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);

@@ -28,7 +28,9 @@ import { ServerActionsController } from './servers/actions/server-actions.contro
 import { InstanceActionsController } from './servers/history/instance-actions.controller';
 import { ServerMetadataController } from './servers/metadata/server-metadata.controller';
 import { DiagnosticsController } from './servers/diagnostics.controller';
+import { ServerInterfacesController } from './servers/server-interfaces.controller';
 import { ServerNetworksController } from './servers/server-networks.controller';
+import { ServerPasswordController } from './servers/server-password.controller';
 import { ServerTagsController } from './servers/tags/server-tags.controller';
 import { TenantUsageController } from './usage/tenant-usage.controller';
 import { ExtensionsController } from './versions/extensions.controller';
@@ -37,7 +39,7 @@ import { isVersionDocument, VersionsController } from './versions/versions.contr
 
 const CONTROLLERS = [
   VersionsController, ExtensionsController, FlavorsController, FlavorExtraSpecsController, FlavorAccessController, KeypairsController,
-  ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, InstanceActionsController,
+  ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, ServerInterfacesController, ServerPasswordController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
   AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,

@@ -52,6 +52,16 @@ export function imageHandlers(parts: { images: ImageRepository; store: FileStore
       const maxBytes = Math.min(asked, config.VIRGA_IMAGE_SIZE_CAP);
       return { url: `${config.VIRGA_IMAGE_DATA_URL}/data/${imageId}`, ticket: stored ? '' : uploads.issue({ imageId, hostId, expiresAt, maxBytes }), expiresAt, maxBytes, stored };
     },
+    dropOldBackups: async ({ ownerId, instanceId, backupType, keep }) => {
+      const old = (await images.backupsOf(ownerId, instanceId, backupType)).slice(keep);
+      const removed: string[] = [];
+      for (const id of old) {
+        if (!(await images.delete(id))) continue;
+        await store.remove(id);
+        removed.push(id);
+      }
+      return { removed };
+    },
     discardSnapshot: async ({ imageId }) => {
       // An upload that still runs finds its image gone and removes its own part.
       const removed = await images.deleteUnfinished(imageId);

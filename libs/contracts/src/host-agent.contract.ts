@@ -52,6 +52,14 @@ export const HOST_VERBS = {
   /** Memory to disk, domain off. */
   suspend: Empty,
   resume: Empty,
+  /** Connects one more card, also to a running guest. */
+  attachNic: Type.Object({ port: InstancePort }),
+  /** Takes a card away, also from a running guest, which must let go of it; one that is not there is success. */
+  detachNic: Type.Object({ portId: Type.String() }),
+  /** New disks from the spec's image in place of the old ones, in the same place with the same cards; started when asked. */
+  rebuild: Type.Object({ spec: BuildSpec, preserveEphemeral: Type.Boolean(), start: Type.Boolean() }),
+  /** The root disk as it is at one moment, flattened to qcow2 and brought to the image service as the data of `imageId`. */
+  snapshot: Type.Object({ imageId: Type.String() }),
 } as const;
 export type HostVerb = keyof typeof HOST_VERBS;
 export type HostVerbArgs<V extends HostVerb> = Static<(typeof HOST_VERBS)[V]>;
@@ -200,6 +208,11 @@ export const agentGatewayContract = defineContract('agent-gateway', {
   imageTicket: call(
     Type.Object({ hostId: Type.String(), imageId: Type.String() }),
     Type.Object({ url: Type.String(), ticket: Type.String(), expiresAt: Type.Number(), sizeBytes: Type.Integer(), sha512: Type.String(), diskFormat: Type.String() }),
+  ),
+  /** Leave to bring the data of an image that a snapshot on this host is for; `stored` when it is there already. */
+  uploadTicket: call(
+    Type.Object({ hostId: Type.String(), imageId: Type.String(), sizeBytes: Type.Integer({ minimum: 1 }) }),
+    Type.Object({ url: Type.String(), ticket: Type.String(), stored: Type.Boolean() }),
   ),
   /**
    * The documents of the metadata service and the config drive, path (below the root, e.g. `openstack/latest/meta_data.json`)

@@ -58,6 +58,11 @@ export const imageContract = defineContract('image', {
     Type.Object({ imageId: Type.String(), hostId: Type.String(), maxBytes: Type.Integer({ minimum: 1 }) }),
     Type.Object({ url: Type.String(), ticket: Type.String(), expiresAt: Type.Number(), maxBytes: Type.Integer(), stored: Type.Boolean() }),
   ),
+  /** Removes the oldest backups of an instance (properties image_type `backup`, instance_uuid, backup_type), all but the newest `keep`. */
+  dropOldBackups: call(
+    Type.Object({ ownerId: Type.String(), instanceId: Type.String(), backupType: Type.String(), keep: Type.Integer({ minimum: 0 }) }),
+    Type.Object({ removed: Type.Array(Type.String()) }),
+  ),
   /** Removes the image of a snapshot that failed, with what came of its data. One that is active or gone stays as it is. */
   discardSnapshot: call(Type.Object({ imageId: Type.String() }), Type.Object({ removed: Type.Boolean() })),
 });

@@ -115,7 +115,22 @@ export const networkContract = defineContract('network', {
   /** Deletes the ports that compute made, unbinds and gives back those that the user brought. A repeat is harmless. */
   releasePorts: call(Instance, Type.Object({}), 20_000),
   instancePorts: call(Instance, Ports),
-  /** Attach/detach of a single port after boot. */
+  /**
+   * One more port for an instance that has booted: the given one taken, or a new one made with the id `newPortId`. It comes
+   * last among the instance's cards and is bound to no host yet. A repeat returns the same port.
+   */
+  attachPort: call(
+    Type.Object({ actor: Actor, instanceId: Type.String(), availabilityZone: Type.String(), network: RequestedNetwork, newPortId: Type.String() }),
+    Type.Object({ port: InstancePort }),
+    20_000,
+  ),
+  /** Adds a security group (name or id, as the actor sees it) to all of the instance's ports, or takes it from them. */
+  changeSecurityGroup: call(
+    Type.Object({ actor: Actor, instanceId: Type.String(), group: Type.String(), present: Type.Boolean() }),
+    Type.Object({ name: Type.String() }),
+    20_000,
+  ),
+  /** Takes a single port from the instance, as `releasePorts` does with all. */
   releasePort: call(Type.Object({ instanceId: Type.String(), portId: Type.String() }), Type.Object({})),
   /** Names of the security groups on the instances' ports, by instance. */
   instanceSecurityGroups: call(

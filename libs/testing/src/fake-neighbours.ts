@@ -92,6 +92,8 @@ export class FakeNetwork {
   /** What the service would find when it compares OVN with its tables. */
   readonly audit = { differing: [] as string[], stale: [] as string[], danglingFloatingIps: [] as string[], queued: 0, oldestQueuedSeconds: 0 };
   readonly securityGroups = new Map<string, string>([['default', newUuid()]]);
+  /** By instance; the default group where nobody changed it. */
+  readonly groupsOf = new Map<string, string[]>();
   private next = 10;
 
   addNetwork(name: string, projectId?: string): string {
@@ -188,7 +190,29 @@ export class FakeNetwork {
         }
         return {};
       },
-      releasePort: async ({ portId }) => { this.ports.delete(portId); return {}; },
+      attachPort: async ({ actor, instanceId, network: { networkId, portId, fixedIp }, newPortId }) => {
+        if (portId !== undefined) this.ports.get(portId)!.instanceId = instanceId;
+        else if (!this.ports.has(newPortId)) {
+          const made = this.makePort(this.networks.get(networkId!)!, actor.projectId!, instanceId, fixedIp, true);
+          this.ports.delete(made.portId);
+          this.ports.set(newPortId, { ...made, portId: newPortId });
+        }
+        return { port: strip(this.ports.get(portId ?? newPortId)!) };
+      },
+      changeSecurityGroup: async ({ actor, instanceId, group, present }) => {
+        if (!this.securityGroups.has(group)) throw notFound(`Security group ${group} not found for project ${actor.projectId}.`, { type: 'SecurityGroupNotFound' });
+        if (this.portsOf(instanceId).length === 0) throw new CloudError('badRequest', 'No port.', { type: 'SecurityGroupCannotBeApplied' });
+        const groups = this.groupsOf.get(instanceId) ?? ['default'];
+        this.groupsOf.set(instanceId, present ? [...new Set([...groups, group])] : groups.filter((name) => name !== group));
+        return { name: group };
+      },
+      releasePort: async ({ instanceId, portId }) => {
+        const port = this.ports.get(portId);
+        if (port?.instanceId !== instanceId) return {};
+        if (port.ownedByInstance) this.ports.delete(portId);
+        else { port.instanceId = null; delete port.hostId; }
+        return {};
+      },
       instancePorts: async ({ instanceId }) => bound(instanceId),
       describeSecurityGroups: async ({ instanceId }) => ({
         groups: this.portsOf(instanceId).length === 0 ? [] : [{
@@ -201,7 +225,7 @@ export class FakeNetwork {
         }],
       }),
       instanceSecurityGroups: async ({ instanceIds }) => ({
-        groups: Object.fromEntries(instanceIds.filter((id) => this.portsOf(id).length > 0).map((id) => [id, ['default']])),
+        groups: Object.fromEntries(instanceIds.filter((id) => this.portsOf(id).length > 0).map((id) => [id, this.groupsOf.get(id) ?? ['default']])),
       }),
     });
   }
@@ -243,6 +267,12 @@ export class FakeImages {
       issueUploadTicket: async ({ imageId, maxBytes }) => ({
         url: `http://127.0.0.1:9293/data/${imageId}`, ticket: newUuid(), expiresAt: Date.now() + 60_000, maxBytes, stored: find(imageId).status === 'active',
       }),
+      dropOldBackups: async ({ instanceId, backupType, keep }) => {
+        const backups = [...this.images.values()].filter(({ status, properties }) => status === 'active' && properties.instance_uuid === instanceId && properties.backup_type === backupType);
+        const removed = backups.reverse().slice(keep).map(({ id }) => id);
+        for (const id of removed) this.images.delete(id);
+        return { removed };
+      },
       discardSnapshot: async ({ imageId }) => ({ removed: this.images.get(imageId)?.status === 'queued' && this.images.delete(imageId) }),
     });
   }
@@ -356,13 +386,20 @@ export class FakeAgent {
     });
   }
 
-  private async act({ verb, instanceId }: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
+  private async act({ verb, instanceId, args }: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
     if (typeof behaviour === 'object') return { ok: false, error: { message: behaviour.fail, retryable: true } };
+    if (verb === 'rebuild') return this.moved(instanceId, (args as { start: boolean }).start ? 1 : 4);
     const after: Record<string, number | undefined> = { build: 1, start: 1, stop: 4, reboot: 1, pause: 3, unpause: 1, suspend: 4, resume: 1 };
+    if (verb === 'attachNic' || verb === 'detachNic' || verb === 'snapshot') return { ok: true, result: { powerState: this.domains.get(instanceId) ?? 0 } };
     if (verb === 'destroy') this.domains.delete(instanceId);
     else if (verb !== 'build' && !this.domains.has(instanceId)) return { ok: false, error: { message: 'no such domain', retryable: false } };
     else this.domains.set(instanceId, after[verb]!);
     return { ok: true, result: { powerState: after[verb] ?? 0 } };
+  }
+
+  private moved(instanceId: string, powerState: number): { ok: boolean; result: unknown } {
+    this.domains.set(instanceId, powerState);
+    return { ok: true, result: { powerState } };
   }
 
   /** For tests of the gateway itself. */

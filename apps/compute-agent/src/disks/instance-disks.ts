@@ -1,4 +1,4 @@
-import { access, open, rename, rm, stat } from 'node:fs/promises';
+import { access, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
@@ -30,6 +30,19 @@ export function makeRootDisk(dir: string, base: CachedImage, spec: BuildSpec, si
     const size = Math.ceil(Math.max(wanted, imageBytes) / 512) * 512;
     await runTool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, part, String(size)], { signal });
   });
+}
+
+/** The root disk of a guest that is off, with all that lies below it, as one qcow2 file. Its layers are ours: only their content is the guest's. */
+export async function flattenRootDisk(dir: string, path: string, signal: AbortSignal): Promise<void> {
+  await runTool('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'qcow2', join(dir, 'disk'), path], { signal, limits: { addressSpaceBytes: 2 ** 31, cpuSeconds: 3600 } });
+}
+
+/** Disks that are made from image and flavor; `makeRootDisk` and its like make them anew. */
+export async function removeDisks(dir: string, { ephemeral }: { ephemeral: boolean }): Promise<void> {
+  for (const file of await readdir(dir)) {
+    const own = file === 'disk' || file === 'disk.swap' || file === 'disk.config' || (ephemeral && file.startsWith('disk.eph'));
+    if (own) await rm(join(dir, file), { force: true });
+  }
 }
 
 async function sparseFile(path: string, bytes: number): Promise<void> {

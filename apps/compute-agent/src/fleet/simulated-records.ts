@@ -28,6 +28,7 @@ export class SimulatedRecords implements InstanceRecords {
 
   async create(spec: BuildSpec): Promise<void> {
     const power = this.known.get(spec.instanceId)?.power;
+    if (power !== undefined) await this.append({ kind: 'instance', spec, power });
     this.known.set(spec.instanceId, { spec, ...(power && { power }) });
   }
 

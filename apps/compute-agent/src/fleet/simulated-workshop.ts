@@ -1,4 +1,5 @@
 import type { BuildSpec } from '@virga/contracts';
+import { notImplemented } from '@virga/core';
 import type { HostWorkshop, WorkshopHoldings } from '../instances/host-workshop';
 import type { Simulation } from '../virt/fake/simulation';
 import type { GuestParts } from '../virt/virt-driver';
@@ -25,6 +26,12 @@ export class SimulatedWorkshop implements HostWorkshop {
     return imaginedParts(spec);
   }
 
+  async discardDisks(): Promise<void> { /* there is no disk */ }
+
+  async saveImage(): Promise<void> {
+    throw notImplemented('A simulated host has no disk that could become an image.');
+  }
+
   connect(): Promise<void> {
     return this.simulation.perform('connect');
   }
@@ -32,6 +39,8 @@ export class SimulatedWorkshop implements HostWorkshop {
   async untilConnected(): Promise<void> { /* connect has waited */ }
 
   async disconnect(): Promise<void> { /* there is no card */ }
+
+  async disconnectPort(): Promise<void> { /* there is no card */ }
 
   async tidy(): Promise<void> { /* there is nothing to tidy */ }
 

@@ -3,8 +3,8 @@ import type { BuildSpec } from '@virga/contracts';
 import { makeConfigDrive } from '../disks/config-drive';
 import type { ImageCache } from '../disks/image-cache';
 import { makeEphemeralDisk, makeRootDisk, makeSwapDisk } from '../disks/instance-disks';
-import { tapName } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
+import { guestNic } from './nics';
 
 export const CONSOLE_LOG = 'console.log';
 /** Names in the instance's directory; nothing of a console listens on a network. */
@@ -30,7 +30,7 @@ export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec,
     ...(flavor.swapMb > 0 ? { swapDisk: await makeSwapDisk(dir, flavor.swapMb, signal) } : {}),
     ...(spec.configDrive ? { configDrive: await makeConfigDrive(dir, decode(documents), signal) } : {}),
     ...(await directBoot(images, spec)),
-    nics: spec.ports.map(({ portId, macAddress, mtu }) => ({ portId, macAddress, mtu, tap: tapName(portId) })),
+    nics: spec.ports.map(guestNic),
     consoleLog: join(dir, CONSOLE_LOG),
     serialSocket: join(dir, CONSOLE_SOCKETS.serial),
     vncSocket: join(dir, CONSOLE_SOCKETS.vnc),

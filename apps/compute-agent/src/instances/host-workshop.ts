@@ -13,12 +13,18 @@ export interface WorkshopHoldings {
 export interface HostWorkshop {
   /** Disks and files of the guest, made or found, and its cards connected. */
   prepare(spec: BuildSpec, signal: AbortSignal): Promise<GuestParts>;
+  /** Removes the guest's disks, all or all but the ephemeral ones; `prepare` makes them anew. The guest must be off. */
+  discardDisks(spec: BuildSpec, options: { keepEphemeral: boolean }): Promise<void>;
+  /** Brings the root disk, flattened, to the image service. `copy` makes the file when the guest is on; without it the disk lies still. */
+  saveImage(spec: BuildSpec, imageId: string, copy: ((path: string) => Promise<void>) | undefined, signal: AbortSignal): Promise<void>;
   /** The guest's cards on the switch; they live no longer than the host. */
   connect(spec: BuildSpec): Promise<void>;
   /** Resolves when the network has set up every card; throws when that takes too long. */
   untilConnected(spec: BuildSpec, signal: AbortSignal): Promise<void>;
   /** Takes the instance's cards away; none left is success. */
   disconnect(instanceId: string): Promise<void>;
+  /** Takes one card away; a missing one is success. */
+  disconnectPort(portId: string): Promise<void>;
   /** What is there of cards, metadata services and base images, whoever it belongs to. */
   holdings(): Promise<WorkshopHoldings>;
   /** Takes away what no instance on this host needs any more. */

@@ -1,8 +1,12 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildSpec, ImageFacts } from '@virga/contracts';
+import { badRequest, isUuid } from '@virga/core';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import { readConsoleLog } from '../consoles/console-log';
 import { cachedName, type ImageCache } from '../disks/image-cache';
+import { uploadImage, type UploadTicket } from '../disks/image-upload';
+import { flattenRootDisk, removeDisks } from '../disks/instance-disks';
 import type { MetadataNetworks } from '../metadata/metadata-networks';
 import { instanceTaps, plugTap, removeTap, tapLinks, tapName, waitUntilWired } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
@@ -19,6 +23,8 @@ export interface LocalWorkshopOptions {
   portTimeoutSeconds: number;
   /** Of serial output, at most. */
   consoleBytes: number;
+  /** Leave to bring an image's data to the image service. */
+  requestUpload(imageId: string, sizeBytes: number): Promise<UploadTicket>;
   /** Documents of the metadata service, path to base64, from the control plane. */
   fetchDocuments(instanceId: string): Promise<Record<string, string>>;
 }
@@ -41,6 +47,24 @@ export class LocalWorkshop implements HostWorkshop {
     if (failed) throw failed.reason;
   }
 
+  discardDisks({ instanceId }: BuildSpec, { keepEphemeral }: { keepEphemeral: boolean }): Promise<void> {
+    return removeDisks(this.options.store.dir(instanceId), { ephemeral: !keepEphemeral });
+  }
+
+  async saveImage({ instanceId }: BuildSpec, imageId: string, copy: ((path: string) => Promise<void>) | undefined, signal: AbortSignal): Promise<void> {
+    if (!isUuid(imageId)) throw badRequest('The id of the image is no UUID.');
+    const dir = this.options.store.dir(instanceId);
+    const path = join(dir, `image.${imageId}`);
+    await rm(path, { force: true });
+    try {
+      await (copy ? copy(path) : flattenRootDisk(dir, path, signal));
+      signal.throwIfAborted();
+      await uploadImage(path, (sizeBytes) => this.options.requestUpload(imageId, sizeBytes), signal);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   /** Taps on the bridge and the metadata service on the guest's networks. */
   async connect(spec: BuildSpec): Promise<void> {
     for (const port of spec.ports) await plugTap(this.options.ovs, spec.instanceId, port);
@@ -57,6 +81,10 @@ export class LocalWorkshop implements HostWorkshop {
     const spec = await store.spec(instanceId).catch(() => undefined);
     const plugged = (await instanceTaps(ovs)).filter((tap) => tap.instanceId === instanceId);
     for (const name of new Set([...plugged.map((tap) => tap.name), ...(spec?.ports.map(({ portId }) => tapName(portId)) ?? [])])) await removeTap(ovs, name);
+  }
+
+  disconnectPort(portId: string): Promise<void> {
+    return removeTap(this.options.ovs, tapName(portId));
   }
 
   /** Cards that a crash has left without an instance, and metadata ports of networks without a guest on this host. */

@@ -2,7 +2,10 @@ import type { VerbTable } from '../commands/command-runner';
 import { build } from './build';
 import { destroy } from './destroy';
 import type { InstanceHost } from './instance-host';
+import { attachNic, detachNic } from './nics';
 import { pause, reboot, resume, start, stop, suspend, unpause } from './power';
+import { rebuild } from './rebuild';
+import { snapshot } from './snapshot';
 
 /** The table of contents of this host: every verb and the file that does it. */
 export const verbTable = (host: InstanceHost): VerbTable => ({
@@ -15,4 +18,8 @@ export const verbTable = (host: InstanceHost): VerbTable => ({
   unpause: (id) => unpause(host, id),
   suspend: (id) => suspend(host, id),
   resume: (id, _args, signal) => resume(host, id, signal),
+  attachNic: (id, args, signal) => attachNic(host, id, args, signal),
+  detachNic: (id, args) => detachNic(host, id, args),
+  rebuild: (_id, args, signal) => rebuild(host, args, signal),
+  snapshot: (id, args, signal) => snapshot(host, id, args, signal),
 });

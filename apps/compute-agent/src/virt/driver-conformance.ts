@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { POWER_STATE, type BuildSpec } from '@virga/contracts';
-import type { GuestParts, PowerState, VirtDriver } from './virt-driver';
+import type { GuestNic, GuestParts, PowerState, VirtDriver } from './virt-driver';
 
 /** A driver with what a test needs besides it. */
 export interface DriverUnderTest {
@@ -8,6 +8,10 @@ export interface DriverUnderTest {
   /** A fresh instance with all its parts. `bootable`: one that hears its power button once it is {@link booted}. */
   instance(options?: { bootable?: boolean; displayName?: string; parts?: Partial<GuestParts> }): Promise<{ spec: BuildSpec; parts: GuestParts }>;
   booted(instanceId: string): Promise<void>;
+  /** A path where nothing is yet. */
+  file(): Promise<string>;
+  /** One more card, connected on the host's side. */
+  nic(): Promise<GuestNic>;
   /** Whether the guest ended by its own shutdown, as far as the guest itself tells. */
   shutDownByGuest(instanceId: string): Promise<boolean>;
   /** The machine turns itself off, as from inside. */
@@ -183,6 +187,58 @@ export function describeDriver(name: string, open: () => Promise<DriverUnderTest
         await driver.remove(id);
         await driver.define(spec, parts);
         await isInState(id, shutdown);
+      });
+    });
+
+    describe('cards', () => {
+      const cardsOf = async (id: string) => ((await driver.diagnostics(id)) as { nic_details: { mac_address: string }[] }).nic_details.map(({ mac_address: mac }) => mac);
+
+      it('are refused where there is no machine', async () => {
+        await expect(driver.attachNic(UNKNOWN, await rig.nic())).rejects.toMatchObject({ kind: 'notFound', retryable: false });
+        await expect(driver.detachNic(UNKNOWN, '52:54:00:ff:ff:ff')).rejects.toMatchObject({ kind: 'notFound', retryable: false });
+      });
+      it('of a machine that is off come with its next start, and go', async () => {
+        const { id, parts } = await defined();
+        const nic = await rig.nic();
+        await driver.attachNic(id, nic);
+        await driver.attachNic(id, nic);
+        await driver.start(id);
+        expect(await cardsOf(id)).toEqual([...parts.nics.map(({ macAddress }) => macAddress), nic.macAddress]);
+        await driver.powerOff(id);
+        await driver.detachNic(id, nic.macAddress);
+        await driver.detachNic(id, nic.macAddress);
+        await driver.start(id);
+        expect(await cardsOf(id)).not.toContain(nic.macAddress);
+      });
+      it('come to a running guest and go again, also after its next start', async () => {
+        const { id } = await started({ bootable: true });
+        await rig.booted(id);
+        const nic = await rig.nic();
+        await driver.attachNic(id, nic);
+        await driver.attachNic(id, nic);
+        expect((await cardsOf(id)).filter((mac) => mac === nic.macAddress)).toHaveLength(1);
+        await driver.detachNic(id, nic.macAddress);
+        await driver.detachNic(id, nic.macAddress);
+        expect(await cardsOf(id)).not.toContain(nic.macAddress);
+        await driver.powerOff(id);
+        await driver.start(id);
+        expect(await cardsOf(id)).not.toContain(nic.macAddress);
+      });
+    });
+
+    describe('a copy of the root disk', () => {
+      it('is made of a machine that is on, which stays as it is', async () => {
+        const { id } = await started();
+        await driver.copyRootDisk(id, await rig.file());
+        await isInState(id, running);
+        await driver.pause(id);
+        await driver.copyRootDisk(id, await rig.file());
+        await isInState(id, paused);
+      });
+      it('is refused of one that is off, and of none', async () => {
+        const { id } = await defined();
+        await expect(driver.copyRootDisk(id, await rig.file())).rejects.toMatchObject({ kind: 'conflict' });
+        await expect(driver.copyRootDisk(UNKNOWN, await rig.file())).rejects.toMatchObject({ kind: 'notFound' });
       });
     });
 

@@ -2,6 +2,9 @@ import type { BuildSpec, POWER_STATE } from '@virga/contracts';
 
 export type PowerState = (typeof POWER_STATE)[keyof typeof POWER_STATE];
 
+/** A network card of a guest. */
+export interface GuestNic { portId: string; tap: string; macAddress: string; mtu: number }
+
 /** Files and devices that are ready for the guest when its machine is defined. */
 export interface GuestParts {
   rootDisk: { path: string; backing: { path: string; format: 'qcow2' | 'raw' } };
@@ -10,7 +13,7 @@ export interface GuestParts {
   configDrive?: string;
   kernel?: { path: string; commandLine: string };
   ramdisk?: { path: string };
-  nics: { portId: string; tap: string; macAddress: string; mtu: number }[];
+  nics: GuestNic[];
   consoleLog: string;
   /** Sockets of the serial line and of the screen, in the instance's own directory. */
   serialSocket: string;
@@ -49,4 +52,16 @@ export interface HostDriver {
   close(): Promise<void>;
 }
 
-export type VirtDriver = LifecycleDriver & HostDriver;
+/** Cards of a machine that is there, on or off: what changes now is so at its next start, too. Idempotent. */
+export interface NicDriver {
+  attachNic(instanceId: string, nic: GuestNic): Promise<void>;
+  /** Resolves when a running guest has let go of the card; a card that it does not have is success. */
+  detachNic(instanceId: string, macAddress: string): Promise<void>;
+}
+
+export interface DiskDriver {
+  /** Copies the root disk of a machine that is on, as it is at one moment, whole to a qcow2 file at `path`; none may be there. */
+  copyRootDisk(instanceId: string, path: string): Promise<void>;
+}
+
+export type VirtDriver = LifecycleDriver & NicDriver & DiskDriver & HostDriver;

@@ -1,10 +1,12 @@
-import { agentGatewayContract, imageContract, networkContract, placementContract } from '@virga/contracts';
+import { agentGatewayContract, imageContract, networkContract, placementContract, type ImageFacts } from '@virga/contracts';
 import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
 import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Served } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
 import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
 import { takeReport } from '../operations/take-report';
+import type { ServerFlavor } from '../servers/server-row';
+import { resourcesOf } from '../workflows/build-instance';
 import { observe } from './heartbeat';
 import { HeartbeatIntake } from './heartbeat-intake';
 import { tellPassingErrors } from './passing-errors';
@@ -83,6 +85,18 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
       return image.issueDownloadTicket({ imageId, hostId });
     },
 
+    async uploadTicket({ hostId, imageId, sizeBytes }, meta) {
+      checkSender(hostId, meta);
+      const most = await snapshotBytes(db, hostId, imageId);
+      if (most === undefined) {
+        logger.warn({ hostId, imageId }, 'host wants to bring an image that no snapshot there is for; refused');
+        throw forbidden('No snapshot on this host is for the image.');
+      }
+      if (sizeBytes > most) throw forbidden('The snapshot is larger than its disk can be.');
+      const { url, ticket, stored } = await image.issueUploadTicket({ imageId, hostId, maxBytes: sizeBytes });
+      return { url, ticket, stored };
+    },
+
     async instanceMetadata({ hostId, instanceId }, meta) {
       checkSender(hostId, meta);
       const row = await db.selectFrom('instances').selectAll().where('id', '=', instanceId).where('host_id', '=', hostId).where('deleted_at', 'is', null).executeTakeFirst();
@@ -100,11 +114,24 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
   };
 }
 
-/** True for images (kernel and ramdisk included) of builds that have a command out to the host. */
+/** True for images (kernel and ramdisk included) of builds and rebuilds that have a command out to the host. */
 async function mayReadImage(db: Kysely<ComputeDb>, hostId: string, imageId: string): Promise<boolean> {
-  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', '=', 'build').execute();
+  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', 'in', ['build', 'rebuild']).execute();
+  type Images = { image: { id: string }; kernelImage?: { id: string }; ramdiskImage?: { id: string } };
   return commands.some(({ args_json: text }) => {
-    const args = JSON.parse(text) as { image: { id: string }; kernelImage?: { id: string }; ramdiskImage?: { id: string } };
-    return [args.image, args.kernelImage, args.ramdiskImage].some((image) => image?.id === imageId);
+    const args = JSON.parse(text) as Images | { spec: Images };
+    const { image, kernelImage, ramdiskImage } = 'spec' in args ? args.spec : args;
+    return [image, kernelImage, ramdiskImage].some((one) => one?.id === imageId);
   });
+}
+
+const GIB = 1024 ** 3;
+
+/** How large the data of an image may be that a snapshot on the host is for; undefined when none is. */
+async function snapshotBytes(db: Kysely<ComputeDb>, hostId: string, imageId: string): Promise<number | undefined> {
+  const commands = await db.selectFrom('commands as c').innerJoin('instances as i', 'i.id', 'c.instance_id').select(['c.args_json', 'i.flavor_json', 'i.image_json'])
+    .where('c.state', '=', 'sent').where('c.host_id', '=', hostId).where('c.verb', '=', 'snapshot').execute();
+  const command = commands.find(({ args_json: text }) => (JSON.parse(text) as { imageId: string }).imageId === imageId);
+  // A disk image has tables beside its data: an eighth more is plenty.
+  return command && Math.ceil((resourcesOf(JSON.parse(command.flavor_json) as ServerFlavor, JSON.parse(command.image_json) as ImageFacts).diskGb + 1) * GIB * 9 / 8);
 }

@@ -2,7 +2,10 @@ import type { Selectable } from '@virga/db';
 import type { ActorRef } from '@virga/core';
 import type { OperationsTable } from '../db/schema';
 
-export const OPERATION_KINDS = ['build-instance', 'delete-instance', 'power-action', 'reap-instance'] as const;
+export const OPERATION_KINDS = [
+  'build-instance', 'delete-instance', 'power-action', 'reap-instance',
+  'attach-interface', 'detach-interface', 'rebuild-instance', 'snapshot-instance',
+] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 export type OperationPhase = 'do' | 'undo';
 

@@ -26,6 +26,8 @@ export interface CreatedServers { ids: string[]; reservationId: string; adminPas
 
 const LETTERS = 'abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const random = (alphabet: string, length: number): string => Array.from({ length }, () => alphabet[randomInt(alphabet.length)]!).join('');
+/** A password for a guest that wants one. */
+export const newPassword = (): string => random(LETTERS, 12);
 const reservation = (): string => `r-${random('abcdefghijklmnopqrstuvwxyz0123456789', 8)}`;
 
 interface Settled {
@@ -73,7 +75,7 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, minCount, maxCount };
 }
 
-async function findKeypair(db: Db, caller: RequestContext, name: string) {
+export async function findKeypair(db: Db, caller: RequestContext, name: string) {
   const keypair = await db.selectFrom('keypairs').select(['name', 'public_key', 'type']).where('user_id', '=', caller.user.id).where('name', '=', name).executeTakeFirst();
   if (!keypair) throw badRequest('Invalid key_name provided.');
   return keypair;
@@ -83,7 +85,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
   const { flavor, image } = settled;
   const projectId = caller.project!.id;
   const actor: ActorRef = actorOf(caller);
-  const adminPass = server.adminPass ?? random(LETTERS, 12);
+  const adminPass = server.adminPass ?? newPassword();
   const reservationId = reservation();
   const diskConfig = server['OS-DCF:diskConfig'] ?? (image.properties.auto_disk_config?.toLowerCase() === 'true' ? 'AUTO' : 'MANUAL');
   const kept: ServerFlavor = {

@@ -20,7 +20,7 @@ export async function requestedImage({ image }: Neighbours, actor: ActorRef, ima
 }
 
 /** 400 when the flavor's memory or disk is too small for the image, with the two figures. */
-export function checkImageFits(image: ImageFacts, flavor: Flavor): void {
+export function checkImageFits(image: ImageFacts, flavor: Pick<Flavor, 'memory_mb' | 'root_gb'>): void {
   if (flavor.memory_mb < image.minRam) throw badRequest("Flavor's memory is too small for requested image.");
   // A flavor without root disk takes whatever the image needs.
   if (flavor.root_gb === 0) return;

@@ -7,7 +7,8 @@ import { DB, NEIGHBOURS, SETTINGS, type ComputeSettings, type Db, type Neighbour
 import { getInstance, getServer } from './server.repository';
 import { addressesOf } from './server.view';
 
-const attachment = ({ networkId, portId, macAddress, status, fixedIps }: InstancePort, at: number) => ({
+/** A card of a server as os-interface shows it. */
+export const attachment = ({ networkId, portId, macAddress, status, fixedIps }: InstancePort, at: number) => ({
   net_id: networkId, port_id: portId, mac_addr: macAddress, port_state: status,
   fixed_ips: fixedIps.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId, ip_address: ipAddress })), ...(at >= 70 && { tag: null }),
 });

@@ -1,10 +1,10 @@
 import type { BuildSpec, ImageFacts, InstancePort, RequestedNetwork } from '@virga/contracts';
 import type { ServerFlavor } from '../servers/server-row';
-import { instanceName } from '../servers/server-row';
 import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import { dbNow } from '../db/time';
 import type { OperationFailure } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
+import { instanceSpec } from './instance-spec';
 import { unlessHostsMayReturn } from './hosts-may-return';
 import { noValidHostMessage, recordFault } from './record-fault';
 
@@ -43,25 +43,7 @@ async function hostsOf({ db, operation }: StepContext, serverIds: string[]): Pro
 }
 
 async function buildSpec(context: StepContext): Promise<BuildSpec> {
-  const row = await context.instance();
-  const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
-  const { kernelImage, ramdiskImage } = argsOf(context);
-  return {
-    instanceId: row.id,
-    instanceName: instanceName(row.num),
-    displayName: row.display_name,
-    hostname: row.hostname,
-    projectId: row.project_id,
-    userId: row.user_id,
-    flavor: {
-      vcpus: flavor.vcpus, memoryMb: flavor.ram, rootGb: flavor.disk, ephemeralGb: flavor.ephemeral, swapMb: flavor.swap, extraSpecs: flavor.extra_specs,
-    },
-    image: JSON.parse(row.image_json) as ImageFacts,
-    ...(kernelImage && { kernelImage }),
-    ...(ramdiskImage && { ramdiskImage }),
-    configDrive: row.config_drive !== 0,
-    ports: (context.data.ports as InstancePort[] | undefined) ?? [],
-  };
+  return instanceSpec(await context.instance(), (context.data.ports as InstancePort[] | undefined) ?? [], argsOf(context));
 }
 
 export const buildInstance: Workflow = {

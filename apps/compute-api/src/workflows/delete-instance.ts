@@ -20,6 +20,12 @@ async function endOlderOperations({ db, operation }: StepContext): Promise<boole
   return numUpdatedRows === 0n;
 }
 
+/** Images of snapshots that this deletion has cut short: nobody would bring their data any more. */
+async function discardSnapshots({ db, operation, neighbours }: StepContext): Promise<void> {
+  const cut = await db.selectFrom('operations').select('args_json').where('instance_id', '=', operation.instanceId).where('kind', '=', 'snapshot-instance').where('state', '=', 'cancelled').execute();
+  for (const { args_json: text } of cut) await neighbours.image.discardSnapshot({ imageId: (JSON.parse(text) as { imageId: string }).imageId });
+}
+
 /** Hosts that may hold something of the instance: a build was sent there, and no destroy has succeeded since. */
 export async function hostsWithRemains(db: StepContext['db'], instanceId: string): Promise<string[]> {
   const commands = await db.selectFrom('commands').select(['host_id', 'verb', 'state']).where('instance_id', '=', instanceId)
@@ -40,6 +46,7 @@ export const deleteInstance: Workflow = {
       timeoutMs: 600_000,
       async do(context) {
         if (!(await endOlderOperations(context))) await context.waitFor(500);
+        await discardSnapshots(context);
         const row = await context.instance();
         const hosts = new Set(await hostsWithRemains(context.db, row.id));
         if (row.host_id !== null) hosts.add(row.host_id);

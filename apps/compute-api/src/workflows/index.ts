@@ -1,8 +1,11 @@
 import type { OperationKind } from '../operations/operation';
 import type { Workflow } from '../operations/workflow';
+import { attachInterface, detachInterface } from './attach-interface';
 import { buildInstance } from './build-instance';
 import { deleteInstance } from './delete-instance';
 import { powerAction } from './power-action';
+import { rebuildInstance } from './rebuild-instance';
+import { snapshotInstance } from './snapshot-instance';
 import { reapInstance } from './reap-instance';
 
 export const WORKFLOWS: Record<OperationKind, Workflow> = {
@@ -10,4 +13,8 @@ export const WORKFLOWS: Record<OperationKind, Workflow> = {
   'delete-instance': deleteInstance,
   'power-action': powerAction,
   'reap-instance': reapInstance,
+  'attach-interface': attachInterface,
+  'detach-interface': detachInterface,
+  'rebuild-instance': rebuildInstance,
+  'snapshot-instance': snapshotInstance,
 };

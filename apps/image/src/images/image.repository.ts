@@ -115,6 +115,14 @@ export class ImageRepository {
     return numDeletedRows > 0n;
   }
 
+  /** Backups of one kind of an instance that have their data, the newest first. */
+  async backupsOf(owner: string, instanceId: string, backupType: string): Promise<string[]> {
+    const rows = await this.db.selectFrom('images').select('id').where('owner', '=', owner).where('status', '=', 'active')
+      .where(sql<boolean>`JSON_VALUE(properties, '$.image_type') = 'backup' AND JSON_VALUE(properties, '$.instance_uuid') = ${instanceId} AND JSON_VALUE(properties, '$.backup_type') = ${backupType}`)
+      .orderBy('created_at', 'desc').orderBy('id').execute();
+    return rows.map(({ id }) => id);
+  }
+
   async delete(id: string): Promise<boolean> {
     const { numDeletedRows } = await this.db.deleteFrom('images').where('id', '=', id).where('protected', '=', 0).executeTakeFirst();
     return numDeletedRows > 0n;

@@ -16,6 +16,8 @@ export interface NewPort extends Omit<Insertable<PortTable>, 'id' | 'mac_address
   description?: string;
   /** Made when absent. */
   mac_address?: string | undefined;
+  /** Chosen when absent. */
+  id?: string;
 }
 
 /** Device owners that only the service itself gives: such a port is not an ordinary card. */
@@ -36,7 +38,7 @@ export const isMacConflict = (error: unknown): boolean =>
 
 /** Inserts a port with its addresses. `fixedIps` absent: the network decides; empty: none. */
 export async function insertPort(trx: Trx, port: NewPort, fixedIps: readonly FixedIpRequest[] | undefined): Promise<string> {
-  const id = newUuid();
+  const id = port.id ?? newUuid();
   for (let attempt = 1; ; attempt++) {
     const macAddress = port.mac_address ?? randomMac();
     try {

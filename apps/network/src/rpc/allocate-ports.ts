@@ -29,7 +29,7 @@ function busError(error: unknown, networkId: string): unknown {
   return conflict(`Unable to complete operation for network ${networkId}. The IP address ${address} is in use.`, { type: 'IpAddressInUse' });
 }
 
-async function makePort(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, request: AllocateRequest, wanted: RequestedNetwork, position: number): Promise<void> {
+async function makePort(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, request: AllocateRequest, wanted: RequestedNetwork, position: number, id?: string): Promise<void> {
   const network = await visibleNetwork(trx, caller, wanted.networkId!);
   assertAttachable(caller, network);
   const secured = Boolean(network.port_security_enabled);
@@ -42,7 +42,7 @@ async function makePort(trx: Trx, verbs: CollectionVerbs, caller: RequestContext
   verbs.enforce(portCollection, caller, 'create', given, { projectId, parentProjectId: network.project_id, parentShared: Boolean(network.shared) });
   const input = withDefaults(PORT_ATTRIBUTES, { ...given, project_id: projectId, device_id: request.instanceId, device_owner: `compute:${request.availabilityZone}` });
   try {
-    await createPortOn(trx, caller, network, input, { instance_owned: 1, instance_position: position });
+    await createPortOn(trx, caller, network, input, { instance_owned: 1, instance_position: position, ...(id !== undefined && { id }) });
   } catch (error) {
     throw busError(error, network.id);
   }
@@ -73,6 +73,28 @@ export async function allocatePorts(trx: Trx, verbs: CollectionVerbs, caller: Re
     if (wanted.portId !== undefined) await takePort(trx, caller, request, wanted.portId, position);
     else await makePort(trx, verbs, caller, request, wanted, position);
   }
+}
+
+export interface AttachRequest {
+  instanceId: string;
+  availabilityZone: string;
+  network: RequestedNetwork;
+  /** Id of the port if one is made. */
+  newPortId: string;
+}
+
+/** Gives the instance one more port, behind those that it has; a repeat finds it there. Returns the port's id. */
+export async function attachPort(trx: Trx, verbs: CollectionVerbs, caller: RequestContext, { network, newPortId, ...instance }: AttachRequest): Promise<string> {
+  const portId = network.portId ?? newPortId;
+  const there = await trx.selectFrom('ports').select('device_id').where('id', '=', portId).where('device_id', '=', instance.instanceId).where('instance_position', 'is not', null).executeTakeFirst();
+  if (there) return portId;
+  const last = await trx.selectFrom('ports').select('instance_position').where('device_id', '=', instance.instanceId).where('instance_position', 'is not', null)
+    .orderBy('instance_position', 'desc').limit(1).executeTakeFirst();
+  const position = (last?.instance_position ?? -1) + 1;
+  const request: AllocateRequest = { ...instance, networks: [network], securityGroupIds: [] };
+  if (network.portId !== undefined) await takePort(trx, caller, request, portId, position);
+  else await makePort(trx, verbs, caller, request, network, position, portId);
+  return portId;
 }
 
 /** Deletes what was made for the instance and gives back what the user brought; of one port, or of all. */

@@ -1,13 +1,14 @@
 import type { networkContract } from '@virga/contracts';
 import { unavailable } from '@virga/core';
-import { inTransaction, type Kysely } from '@virga/db';
+import { inTransaction, isDuplicateKey, type Kysely } from '@virga/db';
 import type { Handlers } from '@virga/rpc';
 import type { CollectionVerbs } from '../api/verbs';
 import { groupBy } from '../db/group-by';
 import type { NetworkSchema } from '../db/tables';
 import type { SyncWaiter } from '../ovn/sync-waiter';
 import { contextOfActor } from './actor-context';
-import { allocatePorts, bindPorts, isInstanceConflict, releasePorts } from './allocate-ports';
+import { allocatePorts, attachPort, bindPorts, isInstanceConflict, releasePorts } from './allocate-ports';
+import { changeSecurityGroup } from './change-security-group';
 import { describeSecurityGroups } from './describe-security-groups';
 import { portsOfInstance } from './instance-ports';
 import { resolveGroups, resolveNetworks } from './resolve-requested';
@@ -52,6 +53,20 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
       await inTransaction(db, (trx) => releasePorts(trx, instanceId, portId));
       waiter.changed();
       return {};
+    },
+
+    async attachPort({ actor, ...request }) {
+      const caller = contextOfActor(actor);
+      const attach = () => inTransaction(db, (trx) => attachPort(trx, verbs, caller, request));
+      // Two messages for one port at once, or two ports for one instance: the second looks again.
+      const portId = await attach().catch((error: unknown) => { if (!isDuplicateKey(error)) throw error; return attach(); });
+      return { port: (await portsOfInstance(db, request.instanceId)).find((port) => port.portId === portId)! };
+    },
+
+    async changeSecurityGroup({ actor, ...change }) {
+      const name = await inTransaction(db, (trx) => changeSecurityGroup(trx, contextOfActor(actor), change));
+      waiter.changed();
+      return { name };
     },
 
     instancePorts: async ({ instanceId }) => ({ ports: await portsOfInstance(db, instanceId) }),

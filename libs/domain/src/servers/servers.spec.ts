@@ -13,6 +13,14 @@ const ALLOWED: Record<keyof typeof SERVER_ACTIONS, VmState[] | 'any'> = {
   unpause: ['paused'],
   suspend: ['active'],
   resume: ['suspended'],
+  attachInterface: ['active', 'paused', 'stopped'],
+  detachInterface: ['active', 'paused', 'stopped'],
+  addSecurityGroup: 'any',
+  removeSecurityGroup: 'any',
+  changePassword: ['active'],
+  rebuild: ['active', 'stopped', 'error'],
+  createImage: ['active', 'stopped', 'paused', 'suspended'],
+  createBackup: ['active', 'stopped', 'paused', 'suspended'],
   lock: 'any',
   unlock: 'any',
   resetState: 'any',
@@ -38,9 +46,13 @@ describe.each(Object.entries(SERVER_ACTIONS) as [keyof typeof ALLOWED, ServerAct
   it('on a locked instance', () => {
     const vmState = allowed === 'any' ? 'active' : allowed[0]!;
     const refusal = refuseAction(action, target(vmState, null, true), false);
-    if (allowed === 'any') expect(refusal).toBeUndefined();
+    if (action.whileLocked) expect(refusal).toBeUndefined();
     else expect(refusal).toEqual({ reason: 'locked', message: `Instance ${id} is locked` });
     expect(refuseAction(action, target(vmState, null, true), true)).toBeUndefined();
+  });
+
+  it('is kept off by a lock when it changes the server', () => {
+    expect(action.whileLocked).toBe(['lock', 'unlock', 'resetState', 'consoleOutput'].includes(name));
   });
 
   it('sets a task state exactly when it starts something', () => {

@@ -20,6 +20,10 @@ class FakeRig implements DriverUnderTest {
     return { spec, parts: all };
   }
 
+  private cards = 0;
+
+  nic = async () => ({ portId: randomUUID(), tap: 'tap2', macAddress: `52:54:00:00:01:${(this.cards += 1).toString(16).padStart(2, '0')}`, mtu: 1400 });
+  file = async () => '/nowhere';
   booted = async () => undefined;
   shutDownByGuest = async (instanceId: string) => this.driver.endedByGuest(instanceId);
   turnOffInside = async (instanceId: string) => this.driver.turnOffInside(instanceId);

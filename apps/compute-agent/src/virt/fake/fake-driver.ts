@@ -1,6 +1,6 @@
 import { POWER_STATE, type BuildSpec } from '@virga/contracts';
 import { conflict, notFound } from '@virga/core';
-import type { GuestParts, PowerState, VirtDriver } from '../virt-driver';
+import type { GuestNic, GuestParts, PowerState, VirtDriver } from '../virt-driver';
 import { fakeDiagnostics } from './fake-diagnostics';
 import { Simulation, type SimulatedVerb, type SimulationSettings } from './simulation';
 
@@ -75,6 +75,22 @@ export class FakeDriver implements VirtDriver {
 
   suspend(instanceId: string): Promise<void> {
     return this.change('suspend', instanceId, (machine) => this.move(machine, [running, paused, suspended], suspended));
+  }
+
+  attachNic(instanceId: string, nic: GuestNic): Promise<void> {
+    return this.change('attach', instanceId, (machine) => {
+      machine.parts = { ...machine.parts, nics: [...machine.parts.nics.filter(({ macAddress }) => macAddress !== nic.macAddress), nic] };
+    });
+  }
+
+  detachNic(instanceId: string, macAddress: string): Promise<void> {
+    return this.change('detach', instanceId, (machine) => {
+      machine.parts = { ...machine.parts, nics: machine.parts.nics.filter((nic) => nic.macAddress !== macAddress) };
+    });
+  }
+
+  copyRootDisk(instanceId: string): Promise<void> {
+    return this.change('copy', instanceId, (machine) => this.move(machine, [running, paused], machine.powerState));
   }
 
   async remove(instanceId: string): Promise<void> {

@@ -102,7 +102,8 @@ const GOLDEN = `<domain type="qemu">
       <mtu size="1442"/>
       <rom enabled="no"/>
     </interface>
-    <controller type="usb" model="none"/>
+    <controller type="pci" index="0" model="pcie-root"/>
+${'    <controller type="pci" model="pcie-root-port"/>\n'.repeat(11)}    <controller type="usb" model="none"/>
     <serial type="unix">
       <source mode="bind" path="/i/serial.sock"/>
       <log file="/i/console.log" append="on"/>
@@ -172,7 +173,7 @@ describe('domainXml', () => {
     const domain = readXml(domainXml(SPEC, { ...rest, ephemeralDisks: [], nics: [] }, SETTINGS));
     expect(all(domain, 'devices', 'disk')).toHaveLength(1);
     expect(all(domain, 'devices', 'interface')).toHaveLength(0);
-    expect(all(domain, 'devices', 'controller').map(({ attributes }) => attributes['type'])).toEqual(['usb']);
+    expect(all(domain, 'devices', 'controller').map(({ attributes }) => attributes['type']).filter((type) => type !== 'pci')).toEqual(['usb']);
   });
 
   it('has a tablet where the image asks for one', () => {

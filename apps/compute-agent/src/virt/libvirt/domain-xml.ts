@@ -1,6 +1,6 @@
 import { badRequest, isUuid } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
-import type { GuestParts } from '../virt-driver';
+import type { GuestNic, GuestParts } from '../virt-driver';
 import { element, printable, writeXml, type XmlElement } from './xml';
 
 /** What the operator decides for all guests of a host. */
@@ -125,7 +125,8 @@ const HOST_OFFLOADS = ['csum', 'gso', 'tso4', 'tso6', 'ecn', 'ufo'];
 const GUEST_OFFLOADS = ['csum', 'tso4', 'tso6', 'ecn', 'ufo'];
 const off = (names: string[]): Record<string, string> => Object.fromEntries(names.map((name) => [name, 'off']));
 
-function nic({ tap, macAddress, mtu }: GuestParts['nics'][number], { checksumOffload }: DomainSettings): XmlElement {
+/** @throws CloudError badRequest for a MAC or a tap's name that is none */
+export function nicElement({ tap, macAddress, mtu }: GuestNic, { checksumOffload }: DomainSettings): XmlElement {
   return element('interface', { type: 'ethernet' },
     element('mac', { address: checked(macAddress, MAC, 'A MAC address') }),
     element('target', { dev: checked(tap, LINK_NAME, 'The name of a tap'), managed: 'no' }),
@@ -133,6 +134,18 @@ function nic({ tap, macAddress, mtu }: GuestParts['nics'][number], { checksumOff
     checksumOffload ? undefined : element('driver', {}, element('host', off(HOST_OFFLOADS)), element('guest', off(GUEST_OFFLOADS))),
     element('mtu', { size: mtu }),
     element('rom', { enabled: 'no' }));
+}
+
+/** Cards that can be connected to a running guest: each needs a port of the machine that was there when it started. */
+const SPARE_PORTS = 4;
+
+/** As many ports as there are devices that take one (disks, cards, balloon, random numbers, the disc's controller), and some more. */
+function sparePorts({ ephemeralDisks, swapDisk, configDrive, nics }: GuestParts): XmlElement[] {
+  const taken = 1 + ephemeralDisks.length + (swapDisk === undefined ? 0 : 1) + (configDrive === undefined ? 0 : 1) + nics.length + 2;
+  return [
+    element('controller', { type: 'pci', index: 0, model: 'pcie-root' }),
+    ...Array.from({ length: taken + SPARE_PORTS }, () => element('controller', { type: 'pci', model: 'pcie-root-port' })),
+  ];
 }
 
 /** A tablet lets a pointer be followed exactly but costs a USB controller; nova's image property asks for it. */
@@ -175,7 +188,8 @@ export function domainXml(spec: BuildSpec, parts: GuestParts, settings: DomainSe
     element('on_crash', {}, 'destroy'),
     element('devices', {},
       disks(parts),
-      parts.nics.map((one) => nic(one, settings)),
+      parts.nics.map((one) => nicElement(one, settings)),
+      sparePorts(parts),
       pointer(spec),
       consoles(parts),
       element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),

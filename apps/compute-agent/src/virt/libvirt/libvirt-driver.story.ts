@@ -9,7 +9,7 @@ import type { BuildSpec } from '@virga/contracts';
 import { DefineFlag, LibvirtConnection, LibvirtHost, MetadataType } from '@virga/libvirt';
 import { PrivateLibvirtd } from '@virga/libvirt/testing';
 import { describeDriver, type DriverUnderTest } from '../driver-conformance';
-import type { GuestParts } from '../virt-driver';
+import type { GuestNic, GuestParts } from '../virt-driver';
 import { domainXml, METADATA_NAMESPACE } from './domain-xml';
 import { LibvirtDriver } from './libvirt-driver';
 import { one, readXml, textOf } from './read-xml';
@@ -48,10 +48,7 @@ class LibvirtRig implements DriverUnderTest {
     run('qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', at('base'), at('disk'));
     writeFileSync(at('config-drive-source'), 'x');
     run('genisoimage', '-quiet', '-V', 'config-2', '-R', '-o', at('disk.config'), at('config-drive-source'));
-    this.taps += 1;
-    const tap = `tap${this.taps}`;
-    this.inNetwork('ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
-    this.inNetwork('ip', 'link', 'set', tap, 'up');
+    const nic = await this.nic();
     const spec = {
       instanceId, instanceName: `instance-${this.taps.toString(16).padStart(8, '0')}`, displayName, hostname: 'machine',
       projectId: randomUUID(), userId: randomUUID(), flavor: { vcpus: 1, memoryMb: 96, rootGb: 0, ephemeralGb: 0, swapMb: 0, extraSpecs: {} },
@@ -60,7 +57,7 @@ class LibvirtRig implements DriverUnderTest {
     const all: GuestParts = {
       rootDisk: { path: at('disk'), backing: { path: at('base'), format: 'raw' } },
       ephemeralDisks: [sparse('disk.eph0', 1 << 20)], swapDisk: sparse('disk.swap', 1 << 20), configDrive: at('disk.config'),
-      nics: [{ portId: randomUUID(), tap, macAddress: `52:54:00:00:00:${this.taps.toString(16).padStart(2, '0')}`, mtu: 1400 }],
+      nics: [nic],
       consoleLog: at('console.log'), serialSocket: at('serial.sock'), vncSocket: at('vnc.sock'),
       ...(bootable && {
         kernel: { path: join(GUEST, 'vmlinuz'), commandLine: 'console=ttyS0 net.ifnames=0 quiet mitigations=off virga.dhcp_wait=1 virga.metadata_wait=1' },
@@ -70,6 +67,18 @@ class LibvirtRig implements DriverUnderTest {
     };
     this.partsOf.set(instanceId, { spec, parts: all });
     return { spec, parts: all };
+  }
+
+  async file(): Promise<string> {
+    return join(this.directory, randomUUID());
+  }
+
+  async nic(): Promise<GuestNic> {
+    this.taps += 1;
+    const tap = `tap${this.taps}`;
+    this.inNetwork('ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
+    this.inNetwork('ip', 'link', 'set', tap, 'up');
+    return { portId: randomUUID(), tap, macAddress: `52:54:00:00:00:${this.taps.toString(16).padStart(2, '0')}`, mtu: 1400 };
   }
 
   booted(instanceId: string): Promise<void> {
@@ -244,11 +253,24 @@ describe('libvirt in particular', () => {
     await rig.driver.remove(spec.instanceId);
   });
 
+  it('copies a disk that was written to whole, with what lies below it', async () => {
+    const { spec, parts } = await rig.instance();
+    run('qemu-io', '-f', 'raw', '-c', 'write -P 0x5a 0 64k', parts.rootDisk.backing.path);
+    run('qemu-io', '-f', 'qcow2', '-c', 'write -P 0xa5 128k 64k', parts.rootDisk.path);
+    await rig.driver.define(spec, parts);
+    await rig.driver.start(spec.instanceId);
+    const path = await rig.file();
+    await rig.driver.copyRootDisk(spec.instanceId, path);
+    await rig.driver.remove(spec.instanceId);
+    expect(JSON.parse(run('qemu-img', 'info', '--output=json', path))).toEqual(expect.not.objectContaining({ 'backing-filename': expect.anything() }));
+    for (const look of ['read -P 0x5a 0 64k', 'read -P 0 64k 64k', 'read -P 0xa5 128k 64k']) expect(run('qemu-io', '-f', 'qcow2', '-c', look, path)).not.toContain('verification failed');
+  });
+
   it('names a refused definition as final and keeps the reason for operators', async () => {
     const { spec, parts } = await rig.instance();
-    const driver = new LibvirtDriver(rig.daemon.socketPath, { ...CONFIGURED, machine: 'no-such-machine' });
+    const driver = new LibvirtDriver(rig.daemon.socketPath, { ...CONFIGURED, machine: 'pc-q35-0.1' });
     try {
-      await expect(driver.define(spec, parts)).rejects.toMatchObject({ kind: 'internal', retryable: false, details: { reason: expect.stringContaining('XML error') } });
+      await expect(driver.define(spec, parts)).rejects.toMatchObject({ kind: 'internal', retryable: false, details: { reason: expect.stringContaining('pc-q35-0.1') } });
     } finally {
       await driver.close();
     }

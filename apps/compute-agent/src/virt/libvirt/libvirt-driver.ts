@@ -1,11 +1,13 @@
 import { POWER_STATE, type BuildSpec } from '@virga/contracts';
 import { ErrorCode, isLibvirtError, LibvirtHost } from '@virga/libvirt';
-import type { GuestParts, PowerState, VirtDriver } from '../virt-driver';
+import type { GuestNic, GuestParts, PowerState, VirtDriver } from '../virt-driver';
+import { copyRootDisk } from './copy-disk';
 import { diagnostics, markStart } from './diagnostics';
 import { domainXml, type DomainSettings } from './domain-xml';
 import { toCloudError } from './errors';
 import { PowerWatch, type PowerVerb } from './events';
 import { hostFacts } from './host-facts';
+import { attachNic, detachNic } from './nics';
 import { OwnDomains } from './own-domains';
 import { observe, toPowerState } from './power-state';
 import { pause, powerOff, remove, start, stop, suspend, unpause } from './power';
@@ -73,6 +75,18 @@ export class LibvirtDriver implements VirtDriver {
 
   suspend(instanceId: string): Promise<void> {
     return this.verb('suspend', 'suspend', instanceId, () => suspend(this.host, instanceId));
+  }
+
+  attachNic(instanceId: string, nic: GuestNic): Promise<void> {
+    return this.translate('connect a card to', instanceId, () => attachNic(this.host, instanceId, nic, this.options));
+  }
+
+  detachNic(instanceId: string, macAddress: string): Promise<void> {
+    return this.translate('take a card from', instanceId, () => detachNic(this.host, instanceId, macAddress));
+  }
+
+  copyRootDisk(instanceId: string, path: string): Promise<void> {
+    return this.translate('copy the disk of', instanceId, () => copyRootDisk(this.host, instanceId, path));
   }
 
   async remove(instanceId: string): Promise<void> {

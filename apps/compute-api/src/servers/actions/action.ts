@@ -1,15 +1,19 @@
 import type { TSchema } from '@sinclair/typebox';
-import type { RequestContext } from '@virga/core';
-import type { VersionSteps } from '@virga/rest';
-import type { Bus, ComputeSettings, Db, PolicyEnforcer } from '../../tokens';
+import type { Logger, RequestContext } from '@virga/core';
+import type { FastifyReply, FastifyRequest, VersionSteps } from '@virga/rest';
+import type { Bus, ComputeSettings, Db, Neighbours, PolicyEnforcer } from '../../tokens';
 
 export interface ActionContext {
   db: Db;
   bus: Bus;
+  neighbours: Neighbours;
   policy: PolicyEnforcer;
-  settings: ComputeSettings;
   caller: RequestContext;
   serverId: string;
+  settings: ComputeSettings;
+  logger: Logger;
+  request: FastifyRequest;
+  reply: FastifyReply;
   /** Minor number of the version. */
   at: number;
 }

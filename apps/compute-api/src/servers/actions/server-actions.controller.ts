@@ -1,31 +1,37 @@
-import { Body, Controller, Inject, Param, Post, Res } from '@nestjs/common';
-import { badRequest, notFound, type RequestContext } from '@virga/core';
-import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type Microversion, type PolicyEnforcer } from '@virga/rest';
+import { Body, Controller, Inject, Param, Post, Req, Res } from '@nestjs/common';
+import { badRequest, notFound, type Logger, type RequestContext } from '@virga/core';
+import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../../microversions';
-import { BUS, DB, ENFORCER, SETTINGS, WAKE_RELAY, type Bus, type ComputeSettings, type Db, type WakeRelay } from '../../tokens';
+import { BUS, DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type Bus, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../../tokens';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
+import { changePassword } from './change-password';
 import { consoleOutput } from './console-output';
 import { deferredDeleteActions } from './deferred-delete';
+import { imageActions } from './create-image';
 import { legacyConsoleActions } from './legacy-consoles';
 import { lockActions } from './lock';
 import { powerActions } from './power';
+import { rebuild } from './rebuild';
 import { resetState } from './reset-state';
+import { securityGroupActions } from './security-groups';
 
 /** Everything that is built; any other key is no action of this cloud. */
-export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = { ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput };
+export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = {
+  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, rebuild, changePassword, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
+};
 
 @Controller(under('servers/:id/action'))
 export class ServerActionsController {
   constructor(
     @Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
-    @Inject(SETTINGS) private readonly settings: ComputeSettings,
+    @Inject(NEIGHBOURS) private readonly neighbours: Neighbours, @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   // Each action has a rule of its own, looked up by the body's key.
   @Post()
   @Authenticated()
-  async act(@Param('id') serverId: string, @Body() body: unknown, @Caller() caller: RequestContext, @Version() version: Microversion, @Res({ passthrough: true }) reply: FastifyReply) {
+  async act(@Param('id') serverId: string, @Body() body: unknown, @Caller() caller: RequestContext, @Version() version: Microversion, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply) {
     const style = FAULT_STYLES.compute;
     if (typeof body !== 'object' || body === null || Array.isArray(body)) throw badRequest(style.malformedBody);
     const keys = Object.keys(body);
@@ -44,7 +50,8 @@ export class ServerActionsController {
       await getInstance(this.db, caller, serverId);
       throw error;
     }
-    const result = await action.run({ db: this.db, bus: this.bus, policy: this.policy, settings: this.settings, caller, serverId, at: version.minor }, argument as never);
+    const { db, bus, neighbours, policy, settings, logger } = this;
+    const result = await action.run({ db, bus, neighbours, policy, settings, logger, request, reply, caller, serverId, at: version.minor }, argument as never);
     this.wakeRelay();
     void reply.status(action.status ?? 202);
     return result;
