@@ -8,7 +8,7 @@ export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e} VIRGA_E2E_NAME=${V
 options=(--state "$VIRGA_E2E_STATE")
 
 ./virga destroy --yes "${options[@]}" >/dev/null 2>&1
-if ! ./virga up "${options[@]}" --name "$VIRGA_E2E_NAME" --port-offset "${VIRGA_E2E_PORT_OFFSET:-500}"; then
+if ! ./virga up "${options[@]}" --name "$VIRGA_E2E_NAME" --port-offset "${VIRGA_E2E_PORT_OFFSET:-500}" --hosts 2; then
   ./virga logs "${options[@]}" | tail -n 200
   ./virga destroy --yes "${options[@]}"
   exit 1

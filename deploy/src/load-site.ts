@@ -41,6 +41,10 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
     portOffset,
     hosts: options.hosts ?? known?.hosts ?? DEFAULT_SETTINGS.hosts,
     simulatedHosts: options.simulatedHosts ?? known?.simulatedHosts ?? 0,
+    migrationRate: options.migrationRate ?? known?.migrationRate ?? 'unlimited',
+    // Said for all hosts, it takes the place of what was said for one.
+    migrationRates: options.migrationRate === undefined ? (known?.migrationRates ?? {}) : {},
+    absentHosts: known?.absentHosts ?? [],
     managementCidr: options.managementCidr ?? known?.managementCidr ?? defaultCidrs(portOffset).managementCidr,
     externalCidr: options.externalCidr ?? known?.externalCidr ?? defaultCidrs(portOffset).externalCidr,
     virtType: options.virtType ?? known?.virtType ?? DEFAULT_SETTINGS.virtType,
@@ -50,8 +54,13 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
     if (fixed.length > 0 && isRunning(siteOf(launch, known))) {
       throw new UsageError(`${fixed.join(' and ')} of a running cloud cannot be changed; ./virga down first.`);
     }
-    if (settings.hosts < known.hosts) throw new UsageError(`this cloud has ${known.hosts} hosts; taking hosts away is not offered by up.`);
+    if (settings.hosts < known.hosts) throw new UsageError(`this cloud has ${known.hosts} hosts; ./virga host remove takes one away.`);
   }
+  return keepSettings(launch, settings);
+}
+
+/** Writes settings down and gives the cloud that they describe. */
+export function keepSettings(launch: Launch, settings: Settings): Site {
   const file = fileOf(launch.state);
   writeFileSync(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o644 });
   renameSync(`${file}.new`, file);

@@ -4,13 +4,14 @@ import { parseOptions, UsageError } from './options';
 import { GraphFailure } from './task-graph';
 import { destroy } from './verbs/destroy';
 import { down } from './verbs/down';
+import { host } from './verbs/host';
 import { logs } from './verbs/logs';
 import { openrc } from './verbs/openrc';
 import { status } from './verbs/status';
 import { up } from './verbs/up';
 import { verify } from './verbs/verify';
 
-const VERBS = { up, status, openrc, logs, down, destroy, verify } as const;
+const VERBS = { up, status, openrc, logs, down, destroy, verify, host } as const;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));

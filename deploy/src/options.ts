@@ -13,6 +13,8 @@ export interface Options {
   managementCidr?: string;
   externalCidr?: string;
   virtType?: 'kvm' | 'qemu';
+  /** Speed of the hosts' management and migration link, as tc writes it, or `unlimited`. */
+  migrationRate?: string;
   /** Parts and tasks that `up` shall do, with what they need; everything when absent. */
   only?: string[];
   json: boolean;
@@ -34,6 +36,7 @@ const VALUED: Record<string, (value: string) => Partial<Options>> = {
   },
   '--management-cidr': (value) => ({ managementCidr: cidr('--management-cidr', value) }),
   '--external-cidr': (value) => ({ externalCidr: cidr('--external-cidr', value) }),
+  '--migration-rate': (value) => ({ migrationRate: linkRate('--migration-rate', value) }),
   '--virt-type': (value) => ({ virtType: matching('--virt-type', value, /^(kvm|qemu)$/, 'kvm or qemu') as 'kvm' | 'qemu' }),
   '--only': (value) => ({ only: matching('--only', value, /^[a-z0-9-]+(,[a-z0-9-]+)*$/, 'names of parts with commas between them').split(',') }),
 };
@@ -68,6 +71,10 @@ export function parseOptions(argv: string[]): Options {
   }
   return options;
 }
+
+/** A speed of a link: `unlimited`, or a whole number with mbit or gbit. */
+export const linkRate = (key: string, value: string): string =>
+  matching(key, value, /^(unlimited|[1-9]\d{0,4}(mbit|gbit))$/, 'unlimited, or a number with mbit or gbit, e.g. 1gbit');
 
 function integer(key: string, value: string, min: number, max: number): number {
   const number = Number(value);

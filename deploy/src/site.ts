@@ -8,6 +8,11 @@ export interface Settings {
   hosts: number;
   /** Hosts that only pretend, in one process; for measurements and tests. */
   simulatedHosts?: number;
+  /** Numbers, up to `hosts`, of hosts that were taken away. */
+  absentHosts?: number[];
+  /** Speed of the hosts' management and migration links (see linkRate), and of single hosts by name. */
+  migrationRate?: string;
+  migrationRates?: Record<string, string>;
   managementCidr: string;
   externalCidr: string;
   virtType: 'kvm' | 'qemu' | 'probe';
@@ -70,7 +75,7 @@ export function planSite(root: string, state: string, settings: Settings, portTa
     management: { bridge: `${name}mgmt`, address: `${management}.1`, cidr: settings.managementCidr },
     external: { bridge: `${name}ext`, address: `${external}.1`, cidr: settings.externalCidr, pool: [`${external}.10`, `${external}.200`] },
     fabric: { netns: `${name}-fabric`, bridge: 'tunnels' },
-    hosts: Array.from({ length: settings.hosts }, (_, at) => planHost(state, name, management, at + 1)),
+    hosts: Array.from({ length: settings.hosts }, (_, at) => at + 1).filter((index) => !settings.absentHosts?.includes(index)).map((index) => planHost(state, name, management, index)),
     publicUrls: { identity: url(ports.identity), compute: url(ports.compute), network: url(ports.network), image: url(ports.image) },
   };
 }

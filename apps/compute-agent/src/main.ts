@@ -17,7 +17,9 @@ import { ImageCache } from './disks/image-cache';
 import { HostServer } from './host-server/host-server';
 import { describeHost } from './hosts/describe-host';
 import { Heartbeat } from './hosts/heartbeat';
+import { isStillHere } from './hosts/is-still-here';
 import { markBoot, recoverGuests } from './hosts/recover-guests';
+import { SelfFence } from './hosts/self-fence';
 import { CONSOLE_LOG } from './instances/guest-parts';
 import type { InstanceHost } from './instances/instance-host';
 import { InstanceStore } from './instances/instance-store';
@@ -89,9 +91,14 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const nextSequence = () => ++sequence;
   const heartbeat = new Heartbeat(() => describeHost(config, driver, agentUrl), gateway, nextSequence, logger);
   onStop('heartbeat', () => heartbeat.stop());
+  const stopping = new AbortController();
+  onStop('recovery', () => stopping.abort(new Error('stopping')));
+  const isHere = (instanceId: string) => isStillHere(() => gateway.instanceMetadata({ hostId, instanceId }), logger, stopping.signal);
+  const recover = (after: boolean) => recoverGuests(host, after, (instanceId) => runner.isBusy(instanceId), isHere, logger);
+  const fence = new SelfFence(driver, heartbeat, config.VIRGA_AGENT_SELF_FENCE_SECONDS * 1000, () => recover(true), logger);
   driver.onResync(() => heartbeat.hurry());
   driver.onPowerChange((instanceId, powerState, reason) => {
-    if (runner.isBusy(instanceId)) return;
+    if (runner.isBusy(instanceId) || fence.fenced) return;
     logger.info({ instanceId, powerState, reason }, 'guest changed its power state by itself');
     const desired = powerState === 1 ? 'running' : powerState === 3 ? 'paused' : 'stopped';
     store.setDesired(instanceId, desired).catch((error: unknown) => logger.debug({ reason: errorMessage(error) }, 'no such instance here'));
@@ -104,10 +111,14 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
 
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
-  await recoverGuests(host, hostBooted, (instanceId) => runner.isBusy(instanceId), logger);
+  await recover(hostBooted);
   const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger, consoles), { hostId, concurrency: 32 });
   onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });
   heartbeat.start();
+  if (config.VIRGA_AGENT_SELF_FENCE_SECONDS > 0) {
+    fence.start();
+    onStop('self-fencing', () => fence.stop());
+  }
 
   const chores = new AbortController();
   onStop('chores', () => chores.abort(new Error('stopping')));

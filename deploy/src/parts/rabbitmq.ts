@@ -134,9 +134,16 @@ export function prepareRabbitmq(site: Site, hostIds: string[], secrets: SecretSt
   return write(definitionsFile(site), brokerDefinitions(hostIds, secrets, fleetsOf(site)), 0o600);
 }
 
-/** Makes a running broker take over the definitions file. */
-export async function importDefinitions(site: Site): Promise<void> {
+async function brokerControl(site: Site, args: string[], accept = [0]): Promise<void> {
   const ids = userIds('rabbitmq');
-  await run('setpriv', [`--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--init-groups', join(programs(), 'rabbitmqctl'), '--quiet', 'import_definitions', definitionsFile(site)],
-    { env: environment(site), timeoutMs: 90_000 });
+  await run('setpriv', [`--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--init-groups', join(programs(), 'rabbitmqctl'), '--quiet', ...args],
+    { env: environment(site), timeoutMs: 90_000, accept });
 }
+
+/** Makes a running broker take over the definitions file. */
+export const importDefinitions = (site: Site): Promise<void> => brokerControl(site, ['import_definitions', definitionsFile(site)]);
+
+const NO_SUCH_USER = 67;
+
+/** Ends a user and its connections; one that is gone is no error. */
+export const deleteBrokerUser = (site: Site, user: string): Promise<void> => brokerControl(site, ['delete_user', user], [0, NO_SUCH_USER]);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { quote, renderEnv } from '../env-file';
@@ -17,6 +17,9 @@ export interface PartState {
   restarts: number;
   fingerprint?: string;
 }
+
+/** Parts that were ever started here. */
+export const partNames = (site: Site): string[] => (existsSync(site.parts) ? readdirSync(site.parts) : []);
 
 const directoryOf = (site: Site, name: string): string => join(site.parts, name);
 export const logOf = (site: Site, name: string): string => join(site.log, `${name}.log`);

@@ -1,4 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ACCOUNTS } from '../credentials';
+import type { SecretStore } from '../secrets';
+import type { Site } from '../site';
 
 export interface Login {
   authUrl: string;
@@ -54,6 +57,11 @@ export class RestClient {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 }
+
+/** As the cloud's administrator. */
+export const adminClient = (site: Site, secrets: SecretStore): Promise<RestClient> => RestClient.login({
+  authUrl: `${site.publicUrls.identity}/v3`, username: ACCOUNTS.admin.username, password: secrets.get(ACCOUNTS.admin.secret), project: ACCOUNTS.admin.project,
+});
 
 /** Tries again while a service is just starting (no connection, 503), `attempts` times in all. */
 async function send(method: string, url: string, headers: Record<string, string>, body?: string | Uint8Array, attempts = 5): Promise<Response> {

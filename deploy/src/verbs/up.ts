@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { chownSync, chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ACCOUNTS, writeCredentials } from '../credentials';
+import { writeCredentials } from '../credentials';
 import { describeSite, type Launch } from '../load-site';
 import type { Options } from '../options';
 import { MIGRATING } from '../parts/apps';
@@ -18,11 +18,12 @@ import { SecretStore } from '../secrets';
 import { seedExternalNetwork } from '../seed/external-network';
 import { seedFlavors } from '../seed/flavors';
 import { waitForHypervisors } from '../seed/hypervisors';
-import { RestClient } from '../seed/rest-client';
+import { adminClient, type RestClient } from '../seed/rest-client';
 import { seedImage } from '../seed/tiny-image';
 import type { Site } from '../site';
 import { bootstrapIdentity } from '../stages/bootstrap';
 import { buildGuest, decideVirtType, guestDisk } from '../stages/guest-image';
+import { limitMigrationLink, migrationRateOf } from '../stages/migration-link';
 import { createHostNamespace, hostId } from '../stages/host-namespace';
 import { migrate } from '../stages/migrate';
 import { plumb } from '../stages/plumbing';
@@ -39,7 +40,7 @@ export async function up(launch: Launch, options: Options): Promise<number> {
   await ensureGuestUser();
   makeDirectories(site);
   const secrets = new SecretStore(join(site.etc, 'secrets.json'));
-  progress.say(`settings: ${site.settings.hosts} host(s), state in ${site.state}, ${serviceUser}`);
+  progress.say(`settings: ${site.hosts.length} host(s), state in ${site.state}, ${serviceUser}`);
   const parts = partsOf(site, secrets);
   const tasks = [...infrastructureTasks(site, secrets), ...serviceTasks(site, secrets), ...parts.map((part) => partTask(site, part))];
   try {
@@ -140,7 +141,7 @@ function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
     { name: 'ovn-files', after: [], work: () => prepareOvnCentral(site) },
     { name: 'ovn-rows', after: ['ovn-nb', 'ovn-sb'], work: () => initializeOvn(site) },
     ...site.hosts.flatMap((host): Task[] => [
-      { name: `${host.name}-namespace`, after: ['plumbing'], work: () => createHostNamespace(site, host) },
+      { name: `${host.name}-namespace`, after: ['plumbing'], work: async () => { const made = await createHostNamespace(site, host); await limitMigrationLink(host, migrationRateOf(site, host)); return made; } },
       { name: `${host.name}-files`, after: [`${host.name}-namespace`, 'certificates'], work: () => prepareHost(site, host) },
       { name: `${host.name}-chassis`, after: [`${host.name}-ovsdb`], work: () => describeChassis(site, host) },
       { name: `${host.name}-bridges`, after: [`${host.name}-vswitchd`], work: () => createBridges(host) },
@@ -152,9 +153,7 @@ function serviceTasks(site: Site, secrets: SecretStore): Task[] {
   const agents = site.hosts.map((host) => `${host.name}-agent`);
   // One login for all: made when the first of them needs it.
   let client: Promise<RestClient> | undefined;
-  const admin = (): Promise<RestClient> => (client ??= RestClient.login({
-    authUrl: `${site.publicUrls.identity}/v3`, username: ACCOUNTS.admin.username, password: secrets.get(ACCOUNTS.admin.secret), project: ACCOUNTS.admin.project,
-  }));
+  const admin = (): Promise<RestClient> => (client ??= adminClient(site, secrets));
   // Each loads a whole service for a moment of work: all at once would only be slower.
   const inTurn = oneAtATime();
   return [

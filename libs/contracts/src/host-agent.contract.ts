@@ -168,6 +168,8 @@ export const HostFacts = Type.Object({
   /** As libvirt writes it: major * 1,000,000 + minor * 1,000 + release. */
   hypervisorVersion: Type.Integer(),
   hostIp: Type.String(),
+  /** So long after the last answer that it got, the host has begun to switch its guests off; absent when it does not. */
+  selfFenceSeconds: Type.Optional(Type.Integer({ minimum: 1 })),
   /** How libvirt of another host reaches libvirt of this one (peer to peer, TLS); absent when nothing can migrate here. */
   migrationUri: Type.Optional(Type.String({ pattern: '^qemu\\+tls://[0-9A-Za-z.:\\[\\]-]+/system(\\?pkipath=[0-9A-Za-z./_-]+)?$', maxLength: 255 })),
   /** Where the host's server answers other hosts and the console proxy, by mutual TLS; absent for a simulated host. */

@@ -21,6 +21,7 @@ export async function describeHost(config: AgentConfig, driver: VirtDriver, agen
   return {
     facts: {
       hostId: config.VIRGA_AGENT_HOST_ID, hostname: config.VIRGA_AGENT_HOSTNAME, hostIp: config.VIRGA_AGENT_HOST_IP, agentUrl,
+      ...(config.VIRGA_AGENT_SELF_FENCE_SECONDS > 0 && { selfFenceSeconds: config.VIRGA_AGENT_SELF_FENCE_SECONDS }),
       ...(config.VIRGA_AGENT_MIGRATION_URI && { migrationUri: config.VIRGA_AGENT_MIGRATION_URI }),
       hypervisorType: facts.hypervisorType, hypervisorVersion: facts.hypervisorVersion, cpuInfo: facts.cpuInfo,
       totals: { vcpus: config.VIRGA_AGENT_VCPUS || facts.vcpus, memoryMb, diskGb },

@@ -16,12 +16,18 @@ export class Heartbeat {
   private intervalMs = FIRST_INTERVAL_MS;
   /** Milliseconds since the epoch of the last heartbeat that was answered. */
   lastAnswered = 0;
+  private answeredAt = performance.now();
 
   constructor(private readonly describe: () => Promise<HostDescription>, private readonly gateway: Pick<Gateway, 'heartbeat'>, private readonly nextSequence: () => number, private readonly logger: Logger) {}
 
   /** @param delayMs before the first one */
   start(delayMs = 0): void {
     this.running = this.loop(delayMs);
+  }
+
+  /** Since the last answer, or the beginning, by a clock that nobody sets. */
+  silentMs(): number {
+    return performance.now() - this.answeredAt;
   }
 
   /** Sends the next one at once, e.g. after events may have been missed. */
@@ -43,6 +49,7 @@ export class Heartbeat {
         const { intervalMs } = await this.gateway.heartbeat({ ...(await this.describe()), sequence: this.nextSequence() });
         this.intervalMs = wait = intervalMs;
         this.lastAnswered = Date.now();
+        this.answeredAt = performance.now();
       } catch (error) {
         this.logger.warn({ reason: errorMessage(error) }, 'heartbeat was not taken');
         wait = RETRY_MS;

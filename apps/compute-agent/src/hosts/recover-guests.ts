@@ -15,26 +15,31 @@ export async function markBoot(runDir: string): Promise<boolean> {
 
 /**
  * Brings the host to what it should be when the agent starts. After a boot of the host, guests that were running are
- * started again; otherwise what they did meanwhile is only reported.
+ * started again, each only once the control plane has said that it is still on this host: it may have been brought up
+ * elsewhere meanwhile. Otherwise what guests did is only reported.
  */
-export async function recoverGuests(host: InstanceHost, hostBooted: boolean, isBusy: (instanceId: string) => boolean, logger: Logger): Promise<void> {
+export async function recoverGuests(host: InstanceHost, hostBooted: boolean, isBusy: (instanceId: string) => boolean, isHere: (instanceId: string) => Promise<boolean>, logger: Logger): Promise<void> {
   await host.workshop.tidy();
   for (const instanceId of await host.store.list()) {
     if (isBusy(instanceId)) continue;
     try {
-      await recoverGuest(host, instanceId, hostBooted, logger);
+      await recoverGuest(host, instanceId, hostBooted, isHere, logger);
     } catch (error) {
       logger.error({ instanceId, reason: errorMessage(error) }, 'guest could not be recovered');
     }
   }
 }
 
-async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: boolean, logger: Logger): Promise<void> {
+async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: boolean, isHere: (instanceId: string) => Promise<boolean>, logger: Logger): Promise<void> {
   const desired = await host.store.desired(instanceId);
   if (desired === undefined) return;
   const spec = await host.store.spec(instanceId);
   const powerState = await host.driver.powerState(instanceId);
   if (hostBooted && desired === 'running' && powerState !== 1) {
+    if (!(await isHere(instanceId))) {
+      logger.warn({ instanceId }, 'guest is not started again: the control plane has it elsewhere, or not at all');
+      return;
+    }
     await start(host, instanceId, AbortSignal.timeout(120_000));
     logger.info({ instanceId }, 'guest started again after the host has booted');
   } else if (powerState === 1 || powerState === 3) {
