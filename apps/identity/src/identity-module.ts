@@ -17,6 +17,7 @@ import { EndpointGroupsController } from './endpoint-filter/endpoint-groups.cont
 import { ProjectEndpointsController } from './endpoint-filter/project-endpoints.controller';
 import { OauthConsumersController } from './oauth-consumers/oauth-consumers.controller';
 import { PolicyDocumentsController } from './policy-documents/policy-documents.controller';
+import { V2Controller } from './v2/v2.controller';
 import { TrustsController } from './trusts/trusts.controller';
 import { AuthController } from './auth/auth.controller';
 import { DomainsController } from './domains/domains.controller';
@@ -55,7 +56,7 @@ export function identityModule({ db, settings, sealKey, keys, verifier, revoker 
   return {
     module: IdentityModule,
     controllers: [
-      VersionsController, TokensController, AuthController, DomainsController, ProjectsController, ProjectTagsController, UsersController, ApplicationCredentialsController,
+      VersionsController, V2Controller, TokensController, AuthController, DomainsController, ProjectsController, ProjectTagsController, UsersController, ApplicationCredentialsController,
       GroupsController, RolesController, ImpliedRolesController, GrantsController, RoleAssignmentsController, RegionsController, ServicesController, EndpointsController,
       AccessRulesController, CredentialsController, Ec2CredentialsController, DomainConfigController, EndpointGroupsController, ProjectEndpointsController,
       OauthConsumersController, PolicyDocumentsController, TrustsController,

@@ -74,6 +74,8 @@ describe('image data', () => {
     expect((await send('GET', `/v2/images/${id}/file`)).status).toBe(204);
     expect((await send('PUT', `/v2/images/${id}/file`, { body: data })).status).toBe(204);
     const shown = (await send('GET', `/v2/images/${id}`)).json;
+    expect((await send('GET', '/v2/images?size=300000')).json.images).toMatchObject([{ id }]);
+    expect((await send('GET', '/v2/images?size=300001')).json.images).toEqual([]);
     expect(shown).toMatchObject({
       status: 'active', size: 300_000, virtual_size: 300_000, os_hash_algo: 'sha512',
       checksum: createHash('md5').update(data).digest('hex'), os_hash_value: createHash('sha512').update(data).digest('hex'),
@@ -250,7 +252,7 @@ describe('attributes', () => {
       path = page.json.next as string | undefined;
     }
     expect(seen).toEqual(['a', 'b', 'c', 'd', 'e']);
-    for (const query of ['limit=-1', 'limit=x', 'marker=none', 'sort=password', 'visibility=all2', 'size_min=x', 'protected=maybe', 'created_at=gt:yesterday']) {
+    for (const query of ['limit=-1', 'limit=x', 'marker=none', 'sort=password', 'visibility=all2', 'size_min=x', 'size=x', 'protected=maybe', 'created_at=gt:yesterday']) {
       expect([query, (await send('GET', `/v2/images?${query}`, { token: own })).status]).toEqual([query, 400]);
     }
     expect((await send('GET', `/v2/images?marker=${'0'.repeat(8)}-0000-4000-8000-000000000000`, { token: own })).status).toBe(404);

@@ -20,7 +20,7 @@ const TEXT_FILTERS = ['name', 'id', 'status', 'container_format', 'disk_format',
 const BOUND_FILTERS = { size_min: ['size', '>='], size_max: ['size', '<='] } as const;
 const TIME_FILTERS = ['created_at', 'updated_at'] as const;
 const COLUMN_FILTERS = new Set<string>([...TEXT_FILTERS, ...Object.keys(BOUND_FILTERS), ...TIME_FILTERS,
-  'visibility', 'tag', 'protected', 'os_hidden', 'member_status', 'min_disk', 'min_ram', 'os_hash_value', 'os_hash_algo']);
+  'visibility', 'tag', 'protected', 'os_hidden', 'member_status', 'size', 'min_disk', 'min_ram', 'os_hash_value', 'os_hash_algo']);
 
 const one = (value: string | string[]): string => [value].flat()[0]!;
 const many = (value: string): string[] => {
@@ -45,7 +45,7 @@ export async function listImages(db: ImageDb, context: RequestContext, { filters
   for (const [key, [column, operator]] of Object.entries(BOUND_FILTERS)) {
     if (filters[key] !== undefined) query = query.where(column, operator, integer(key, one(filters[key])));
   }
-  for (const column of ['min_disk', 'min_ram'] as const) if (filters[column] !== undefined) query = query.where(column, '=', integer(column, one(filters[column])));
+  for (const column of ['size', 'min_disk', 'min_ram'] as const) if (filters[column] !== undefined) query = query.where(column, '=', integer(column, one(filters[column])));
   for (const column of TIME_FILTERS) if (filters[column] !== undefined) query = query.where(column, ...timeComparison(column, one(filters[column])));
   if (filters.os_hash_value !== undefined) query = query.where('os_hash_value', '=', one(filters.os_hash_value));
   if (filters.protected !== undefined) query = query.where('protected', '=', boolean('protected', one(filters.protected)));
