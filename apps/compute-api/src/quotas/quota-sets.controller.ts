@@ -84,7 +84,10 @@ export class QuotaSetsController {
   }
 }
 
-/** The defaults of the whole cloud under their older name; only the class `default` has an effect. */
+/**
+ * The defaults of the whole cloud under their older name; only the class `default` has an effect. What older clients set
+ * of other services' resources is kept and told, and those services have quotas of their own.
+ */
 @Controller(under('os-quota-class-sets'))
 export class QuotaClassSetsController {
   constructor(@Inject(DB) private readonly db: Db) {}
@@ -100,7 +103,7 @@ export class QuotaClassSetsController {
   async update(@Param('class') name: string, @Version() { minor }: Microversion, @ValidBody(UpdateQuotaClassSet) { quota_class_set: wanted }: UpdateQuotaClassSetBody) {
     const key = quotaClassKey(name);
     if (key.length > 64) throw badRequest('The name of a quota class is too long.');
-    const limits = Object.entries(wanted).filter(([resource]) => isOurs(resource)).map(([resource, value]) => [resource, Number(value)] as const);
+    const limits = Object.entries(wanted).map(([resource, value]) => [resource, Number(value)] as const);
     for (const [resource, limit] of limits) {
       if (limit < -1 || limit > 0x7fffffff) throw badRequest(`Quota limit ${limit} for ${resource} must be in the range of -1 and 2147483647.`);
     }
@@ -111,7 +114,8 @@ export class QuotaClassSetsController {
   }
 
   private async read(name: string, minor: number): Promise<Record<string, number>> {
-    const limits = await readLimits(this.db, quotaClassKey(name));
-    return Object.fromEntries(classResourcesAt(minor).map((resource) => [resource, limitOf(limits, resource)]));
+    const rows = await this.db.selectFrom('quota_limits').select(['resource', 'hard_limit']).where('project_id', '=', quotaClassKey(name)).where('user_id', '=', '').execute();
+    const set: Record<string, number> = { ...DEFAULT_QUOTAS, ...Object.fromEntries(rows.map((row) => [row.resource, row.hard_limit])) };
+    return Object.fromEntries(classResourcesAt(minor).map((resource) => [resource, set[resource] ?? -1]));
   }
 }

@@ -93,6 +93,7 @@ describe('the API for operators', () => {
     expect((await put('default', { injected_files: 3 })).status).toBe(400);
     expect((await put('default', { injected_files: 3 }, '2.56')).status).toBe(200);
     expect((await lab.call('PUT', '/v2.1/os-quota-class-sets/default', { quota_class_set: { cores: 99 } })).status).toBe(403);
+    expect((await put('default', { floating_ips: 99 }, '2.49')).body.quota_class_set).toMatchObject({ floating_ips: 99, fixed_ips: -1 });
     await lab.db.deleteFrom('quota_limits').execute();
   });
 
