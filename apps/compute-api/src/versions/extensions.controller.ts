@@ -20,6 +20,7 @@ const EXTENSIONS: readonly (readonly [alias: string, name: string, description: 
   ['os-availability-zone', 'AvailabilityZone', 'Availability zones.'],
   ['os-block-device-mapping-v2-boot', 'BlockDeviceMappingV2Boot', 'Boot from an image given as a block device.'],
   ['os-config-drive', 'ConfigDrive', 'Config drive.'],
+  ['os-consoles', 'Consoles', 'Consoles of servers by URL.'],
   ['os-console-output', 'ConsoleOutput', 'Serial console output of servers.'],
   ['os-extended-hypervisors', 'ExtendedHypervisors', 'Extended data of hypervisors.'],
   ['os-extended-quotas', 'ExtendedQuotas', 'Resetting and forcing quotas.'],
