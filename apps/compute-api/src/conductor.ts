@@ -10,6 +10,8 @@ import { serveAgentGateway } from './gateway/agent-gateway';
 import { ConductorEngine } from './operations/conductor-engine';
 import { outboxPublisher } from './operations/publish-outbox';
 import { INVARIANTS } from './verify/invariants';
+import type { PruneOptions } from './operations/prune';
+import { Pruner } from './operations/pruner';
 import { Reconciler } from './verify/reconciler';
 import { verifyCloud, type VerifyReport } from './verify/verify-cloud';
 import { WORKFLOWS } from './workflows';
@@ -34,6 +36,8 @@ export interface ConductorOptions {
   simulatedFleets?: readonly string[];
   /** How often the cloud is compared with itself and repaired, ms; 0 = never, for tests of the engine alone. */
   reconcileMs?: number;
+  /** How long history is kept; for ever when absent. */
+  keep?: PruneOptions;
   /** Messages that could not be handled and lie with the broker. */
   deadLetters?: () => Promise<number>;
   metrics?: ConductorMetrics;
@@ -46,6 +50,7 @@ export class Conductor {
   readonly engine: ConductorEngine;
   private readonly relay: OutboxRelay<ComputeDb>;
   private readonly reconciler: Reconciler;
+  private readonly pruner: Pruner | undefined;
   private served: Served[] = [];
   private readonly stopping = new AbortController();
   private registering: Promise<void> = Promise.resolve();
@@ -58,6 +63,7 @@ export class Conductor {
       ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
+    this.pruner = options.keep && new Pruner({ db, logger, ...options.keep });
     this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });
   }
 
@@ -66,6 +72,7 @@ export class Conductor {
     this.relay.start();
     this.engine.start();
     if (this.options.reconcileMs !== 0) this.reconciler.start();
+    this.pruner?.start();
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
@@ -107,6 +114,7 @@ export class Conductor {
   async stop(): Promise<void> {
     this.stopping.abort(new Error('stopping'));
     await this.registering;
+    await this.pruner?.stop();
     await this.reconciler.stop();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
@@ -117,6 +125,7 @@ export class Conductor {
   async kill(): Promise<void> {
     this.stopping.abort(new Error('killed'));
     await this.registering;
+    await this.pruner?.stop();
     await this.reconciler.stop();
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));

@@ -48,6 +48,12 @@ export const ConductorConfig = Type.Object({
   VIRGA_COMPUTE_RECONCILE_MS: Type.Integer({
     default: 15_000, minimum: 0, description: 'How often the conductor compares the cloud with itself and repairs what differs; 0 = never.',
   }),
+  VIRGA_COMPUTE_KEEP_OPERATIONS_DAYS: Type.Integer({
+    default: 30, minimum: 1, description: 'Days for which operations that have ended are kept with their steps, the events of a server\'s actions.',
+  }),
+  VIRGA_COMPUTE_KEEP_DELETED_DAYS: Type.Integer({
+    default: 90, minimum: 1, description: 'Days for which deleted servers are kept, for the lists of administrators and for usage reports.',
+  }),
   VIRGA_COMPUTE_SIMULATED_FLEETS: Type.String({
     default: '', pattern: '^([a-z][a-z0-9-]{0,31}(,[a-z][a-z0-9-]{0,31})*)?$',
     description: 'Names of fleets of simulated hosts that may report, separated by commas; empty in a cloud that serves anybody.',

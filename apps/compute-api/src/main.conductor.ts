@@ -25,7 +25,9 @@ async function main(): Promise<void> {
       db, bus, logger, hostname: hostname(), defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE, leaseMs: config.VIRGA_COMPUTE_OPERATION_LEASE_MS,
       sweepMs: config.VIRGA_COMPUTE_SWEEP_MS, deadHostGraceMs: config.VIRGA_COMPUTE_DEAD_HOST_GRACE_MS,
       heartbeatIntervalMs: config.VIRGA_COMPUTE_HEARTBEAT_MS, hostLeaseMs: config.VIRGA_COMPUTE_HOST_LEASE_MS,
-      reconcileMs: config.VIRGA_COMPUTE_RECONCILE_MS, consoleMinutes: config.VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES, deadLetters, metrics: new ConductorMetrics(admin.metrics, db, deadLetters),
+      reconcileMs: config.VIRGA_COMPUTE_RECONCILE_MS, consoleMinutes: config.VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES,
+      keep: { operationDays: config.VIRGA_COMPUTE_KEEP_OPERATIONS_DAYS, deletedDays: config.VIRGA_COMPUTE_KEEP_DELETED_DAYS },
+      deadLetters, metrics: new ConductorMetrics(admin.metrics, db, deadLetters),
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });
     admin.addPost('/verify', (body) => conductor.verify((body as { fix?: boolean } | undefined)?.fix === true));

@@ -296,6 +296,7 @@ export class FakeAgent {
   readonly grants: { instanceId: string; protocol: ConsoleProtocol; grantHash: string }[] = [];
   /** Where consoles are reached, as facts tell. */
   agentUrl: string | undefined;
+  private readonly generations = new Map<string, number>();
   private readonly gateway: Client<typeof agentGatewayContract>;
   private readonly journal = new Map<string, Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }>>();
   private sequence = 0;
@@ -315,6 +316,10 @@ export class FakeAgent {
   async start(): Promise<void> {
     await this.bus.serve(hostAgentContract, {
       execute: async (command) => {
+        // As the real agent: what is older than what the host has seen of the instance is refused without a report.
+        const newest = this.generations.get(command.instanceId) ?? 0;
+        if (command.generation < newest) return;
+        this.generations.set(command.instanceId, command.generation);
         this.executed.push(command);
         await this.report(command);
       },

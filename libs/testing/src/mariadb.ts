@@ -52,7 +52,7 @@ async function launch(note?: string): Promise<{ socket: string; server: PrivateS
   mkdirSync(data);
   chmodSync(dir, 0o700);
   await run('mariadb-install-db', [
-    '--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve',
+    '--no-defaults', `--datadir=${data}`, `--tmpdir=${dir}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve',
     '--innodb-buffer-pool-size=64M', '--innodb-log-file-size=32M', '--innodb-flush-log-at-trx-commit=0', '--user=root',
   ]);
   const server = await startPrivateServer({

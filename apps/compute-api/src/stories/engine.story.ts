@@ -160,6 +160,21 @@ describe('reports', () => {
     expect((await lab.call('GET', `/v2.1/servers/${id}`)).body.server.status).toBe('SHUTOFF');
   });
 
+  it('are not waited for once a delete has superseded who asked for them', async () => {
+    lab.agents[0]!.behaviour.build = 'silent';
+    const id = await create(lab);
+    await lab.until(async () => lastCommand(lab, id, 'build'), (command) => command !== undefined);
+    await lab.call('DELETE', `/v2.1/servers/${id}`);
+    await lab.gone(id);
+    delete lab.agents[0]!.behaviour.build;
+    const commands = () => lab.db.selectFrom('commands').select(['verb', 'state']).where('instance_id', '=', id).orderBy('created_at').execute();
+    expect(await commands()).toEqual([{ verb: 'build', state: 'expired' }, { verb: 'destroy', state: 'done' }]);
+    // A report that comes all the same changes nothing of the server.
+    await lab.agents[0]!.report(lastCommand(lab, id, 'build')!);
+    expect((await lab.asAdmin('GET', `/v2.1/servers/${id}`)).status).toBe(404);
+    lab.agents[0]!.domains.delete(id);
+  });
+
   it('count only from the host that was asked', async () => {
     lab.agents[0]!.behaviour.build = 'silent';
     const id = await create(lab);

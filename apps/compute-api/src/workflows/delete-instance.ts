@@ -17,7 +17,11 @@ async function endOlderOperations({ db, operation }: StepContext): Promise<boole
   await older().set({ state: 'cancelled', owner: null, lease_until: null, waiting_command: null, finished_at: dbNow })
     .where((eb) => eb.or([eb('state', 'in', ['pending', 'parked']), eb.and([eb('state', '=', 'running'), eb('lease_until', '<', dbNow)])])).execute();
   const { numUpdatedRows } = await older().set({ cancel_requested: CANCEL.superseded }).where('state', '=', 'running').executeTakeFirst();
-  return numUpdatedRows === 0n;
+  if (numUpdatedRows !== 0n) return false;
+  // Nobody waits for what they have asked of hosts; a build that is still on its way is not delivered any more.
+  await db.updateTable('commands').set({ state: 'expired', finished_at: dbNow })
+    .where('instance_id', '=', operation.instanceId).where('generation', '<', operation.generation).where('state', '=', 'sent').execute();
+  return true;
 }
 
 /** Images of snapshots that this deletion has cut short: nobody would bring their data any more. */
