@@ -54,13 +54,26 @@ export function encodeColumns(attributes: Attributes, input: Record<string, unkn
   }));
 }
 
+type Decoded = readonly [name: string, column: string, decode: (value: unknown) => unknown];
+/** Worked out once for each table of attributes: lists have thousands of rows. */
+const decoded = new WeakMap<Attributes, Decoded[]>();
+function decodersOf(attributes: Attributes): Decoded[] {
+  let known = decoded.get(attributes);
+  if (!known) {
+    known = Object.entries(attributes).flatMap(([name, attribute]): Decoded[] => {
+      const column = columnOf(name, attribute);
+      return column === undefined ? [] : [[name, column, DECODERS[storeOf(attribute)]]];
+    });
+    decoded.set(attributes, known);
+  }
+  return known;
+}
+
 /** The attributes that a row holds by itself. */
 export function decodeRow(attributes: Attributes, row: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(attributes).flatMap(([name, attribute]) => {
-    const column = columnOf(name, attribute);
-    if (column === undefined || !(column in row)) return [];
-    return [[name, row[column] === null ? null : DECODERS[storeOf(attribute)](row[column])]];
-  }));
+  const view: Record<string, unknown> = {};
+  for (const [name, column, decode] of decodersOf(attributes)) if (column in row) view[name] = row[column] === null ? null : decode(row[column]);
+  return view;
 }
 
 const TRUE = new Set(['true', 'True', '1', 1]);

@@ -118,14 +118,24 @@ export class CollectionVerbs {
   async views(db: Db, collection: Collection, caller: RequestContext, rows: Row[], fields?: ReadonlySet<string>): Promise<View[]> {
     if (rows.length === 0) return [];
     const extra = await collection.extend?.(db, rows, caller);
-    const guarded = this.guarded(collection);
+    const hidden = this.hiddenFrom(collection, caller);
     return rows.map((row, index) => {
-      const view: View = { ...decodeRow(collection.attributes, row), ...extra?.[index] };
-      const target = { projectId: row.project_id as string };
-      for (const name of guarded) if (!this.policy.allows(caller, `get_${collection.singular}:${name}`, target)) delete view[name];
+      const view: View = Object.assign(decodeRow(collection.attributes, row), extra?.[index]);
+      for (const name of hidden(row.project_id as string)) delete view[name];
       if ('project_id' in view) view.tenant_id = view.project_id;
       return fields ? Object.fromEntries(Object.entries(view).filter(([name]) => fields.has(name))) : view;
     });
+  }
+
+  /** The attributes of a project's resources that the caller may not see; the rules are asked once for each project. */
+  private hiddenFrom(collection: Collection, caller: RequestContext): (projectId: string) => string[] {
+    const guarded = this.guarded(collection);
+    const byProject = new Map<string, string[]>();
+    return (projectId) => {
+      let hidden = byProject.get(projectId);
+      if (!hidden) byProject.set(projectId, hidden = guarded.filter((name) => !this.policy.allows(caller, `get_${collection.singular}:${name}`, { projectId })));
+      return hidden;
+    };
   }
 
   /** Attributes that have a rule of their own for being seen. */
