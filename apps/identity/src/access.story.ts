@@ -343,7 +343,6 @@ describe('access', () => {
       ['an end that is none', { name: 'x', expires_at: 'tomorrow' }, 400],
       ['a role one does not hold', { name: 'x', roles: [{ name: 'admin' }] }, 400],
       ['another project', { name: 'x', project_id: 'other' }, 400],
-      ['access rules, which are not built', { name: 'x', access_rules: [{ path: '/', method: 'GET', service: 'compute' }] }, 400],
       ['no name', {}, 400],
       ['overlong secret', { name: 'x', secret: 's'.repeat(4097) }, 400],
     ])('refused: %s', async (_, application_credential, status) => {

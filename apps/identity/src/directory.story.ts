@@ -47,7 +47,7 @@ describe('the directory', () => {
       ['blank name', { project: { name: '   ' } }, 400, /does not match/],
       ['overlong name', { project: { name: 'n'.repeat(65) } }, 400, /too long/],
       ['NUL in the name', { project: { name: 'a\u0000b' } }, 400, /text/],
-      ['half a surrogate pair in the name', { project: { name: 'a\ud800b' } }, 400, /text/],
+      ['half a surrogate pair in the name', { project: { name: 'a\ud800b' } }, 400, /valid JSON/],
       ['enabled as text', { project: { name: 'x', enabled: 'yes' } }, 400, /'yes' is not of type 'boolean'/],
       ['unknown option', { project: { name: 'x', options: { fast: true } } }, 400, /'fast' was unexpected/],
       ['unknown domain', { project: { name: 'x', domain_id: 'nosuch' } }, 404, /Could not find domain: nosuch/],
