@@ -26,6 +26,7 @@ import { InstanceStore } from './instances/instance-store';
 import { LocalWorkshop } from './instances/local-workshop';
 import { verbTable } from './instances/verbs';
 import { Journal } from './journal/journal';
+import { imagesDirectory, localMigrationHost } from './migration/local-migration-host';
 import { GuestMetadata } from './metadata/guest-metadata';
 import { MetadataNetworks } from './metadata/metadata-networks';
 import { MetadataServer } from './metadata/metadata-server';
@@ -60,7 +61,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   await ovs.connect();
   onStop('ovsdb', () => ovs.close());
 
-  const images = new ImageCache(join(stateDir, 'base'), (imageId) => gateway.imageTicket({ hostId, imageId }), logger);
+  const images = new ImageCache(imagesDirectory(stateDir), (imageId) => gateway.imageTicket({ hostId, imageId }), logger);
   await images.prepare();
   const metadataSocket = join(config.VIRGA_AGENT_RUN_DIR, 'metadata.sock');
   const metadataNetworks = new MetadataNetworks(ovs, join(config.VIRGA_AGENT_RUN_DIR, 'metadata'), metadataSocket, config.VIRGA_AGENT_CHECKSUM_OFFLOAD, logger);
@@ -74,9 +75,17 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   await metadata.listen(metadataSocket);
   onStop('metadata service', () => metadata.close());
 
+  // Larger than any sequence of an earlier life of this agent.
+  let sequence = Date.now() * 1000;
+  const nextSequence = () => ++sequence;
+  const moving = localMigrationHost({
+    host, store, images, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger,
+    tell: (progress) => gateway.migrationProgress({ hostId, sequence: nextSequence(), ...progress }),
+  });
+
   const reports = new ReportSender((report) => gateway.report(report), journal, logger);
   const metrics = new AgentMetrics(admin.metrics, { heartbeatAt: () => heartbeat.lastAnswered, unfinished: () => journal.unfinished().length, undelivered: () => journal.undelivered().length });
-  const runner = new CommandRunner(hostId, journal, verbTable(host), (report) => reports.deliver(report), logger, (verb, ok, seconds) => metrics.commandEnded(verb, ok, seconds));
+  const runner = new CommandRunner(hostId, journal, verbTable(host, moving), (report) => reports.deliver(report), logger, (verb, ok, seconds) => metrics.commandEnded(verb, ok, seconds));
   onStop('reports', () => reports.stop());
 
   const hostServer = new HostServer(() => readTlsIdentity(config), logger);
@@ -86,9 +95,6 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('host server', () => hostServer.close());
   const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;
 
-  // Larger than any sequence of an earlier life of this agent.
-  let sequence = Date.now() * 1000;
-  const nextSequence = () => ++sequence;
   const heartbeat = new Heartbeat(() => describeHost(config, driver, agentUrl), gateway, nextSequence, logger);
   onStop('heartbeat', () => heartbeat.stop());
   const stopping = new AbortController();
@@ -112,7 +118,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
   await recover(hostBooted);
-  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger, consoles), { hostId, concurrency: 32 });
+  const served = await bus.serve(hostAgentContract, agentHandlers(host, runner, logger, consoles, moving), { hostId, concurrency: 32 });
   onStop('commands', async () => { await served.stop(); await runner.stop(20_000); });
   heartbeat.start();
   if (config.VIRGA_AGENT_SELF_FENCE_SECONDS > 0) {

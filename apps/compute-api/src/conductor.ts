@@ -1,4 +1,4 @@
-import { conductorContract } from '@virga/contracts';
+import { conductorContract, type MigrationLimits } from '@virga/contracts';
 import { systemClock, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
@@ -15,6 +15,7 @@ import { Pruner } from './operations/pruner';
 import { Reconciler } from './verify/reconciler';
 import { verifyCloud, type VerifyReport } from './verify/verify-cloud';
 import { WORKFLOWS } from './workflows';
+import { liveMigrate } from './workflows/live-migrate';
 import type { ConductorMetrics } from './conductor-metrics';
 
 const REGISTER_MS = 4000;
@@ -43,6 +44,8 @@ export interface ConductorOptions {
   metrics?: ConductorMetrics;
   /** How long a console may stay open. */
   consoleMinutes?: number;
+  /** What a live migration may cost. */
+  migrationLimits?: MigrationLimits;
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
@@ -59,7 +62,7 @@ export class Conductor {
     const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
-      db, logger, neighbours: neighboursOn(bus), workflows: WORKFLOWS, hearsHosts: () => bus.connected,
+      db, logger, neighbours: neighboursOn(bus), workflows: options.migrationLimits ? { ...WORKFLOWS, 'live-migrate': liveMigrate(options.migrationLimits) } : WORKFLOWS, hearsHosts: () => bus.connected,
       ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });

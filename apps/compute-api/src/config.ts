@@ -58,6 +58,13 @@ export const ConductorConfig = Type.Object({
     default: '', pattern: '^([a-z][a-z0-9-]{0,31}(,[a-z][a-z0-9-]{0,31})*)?$',
     description: 'Names of fleets of simulated hosts that may report, separated by commas; empty in a cloud that serves anybody.',
   }),
+  VIRGA_COMPUTE_MIGRATION_POST_COPY: Type.Boolean({
+    default: true, description: 'Whether a live migration that does not converge may go on at the destination before all memory is there; if not, the guest is slowed down.',
+  }),
+  VIRGA_COMPUTE_MIGRATION_DOWNTIME_MS: Type.Integer({ default: 500, minimum: 10, maximum: 60_000, description: 'Longest pause of a guest at the end of its live migration, ms.' }),
+  VIRGA_COMPUTE_MIGRATION_DEADLINE_SECONDS: Type.Integer({
+    default: 1800, minimum: 5, description: 'After this time a live migration is switched to post-copy, or aborted where that is not possible, seconds.',
+  }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
   VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES: Type.Integer({ default: 720, minimum: 1, description: 'How long a console may stay open, come what may.' }),
 });

@@ -28,6 +28,9 @@ async function main(): Promise<void> {
       reconcileMs: config.VIRGA_COMPUTE_RECONCILE_MS, consoleMinutes: config.VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES,
       keep: { operationDays: config.VIRGA_COMPUTE_KEEP_OPERATIONS_DAYS, deletedDays: config.VIRGA_COMPUTE_KEEP_DELETED_DAYS },
       deadLetters, metrics: new ConductorMetrics(admin.metrics, db, deadLetters),
+      migrationLimits: {
+        maxDowntimeMs: config.VIRGA_COMPUTE_MIGRATION_DOWNTIME_MS, deadlineMs: config.VIRGA_COMPUTE_MIGRATION_DEADLINE_SECONDS * 1000, postCopy: config.VIRGA_COMPUTE_MIGRATION_POST_COPY,
+      },
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });
     admin.addPost('/verify', (body) => conductor.verify((body as { fix?: boolean } | undefined)?.fix === true));

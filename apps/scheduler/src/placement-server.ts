@@ -96,8 +96,8 @@ export class PlacementServer implements Placement {
     await this.answer(() => this.view.load());
     const hosts = await this.answer(() => this.view.all());
     return {
-      hosts: hosts.map(({ hostId, hostname, availabilityZone, enabled, alive, inventory, used }) =>
-        ({ hostId, hostname, availabilityZone, enabled, alive, inventory, used })),
+      hosts: hosts.map(({ hostId, hostname, availabilityZone, enabled, alive, inventory, capacity, used }) =>
+        ({ hostId, hostname, availabilityZone, enabled, alive, inventory, capacity, used })),
     };
   }
 

@@ -37,12 +37,47 @@ export type BuildSpec = Static<typeof BuildSpec>;
 
 const Empty = Type.Object({});
 
+/** Where a host keeps what guests' disks and files lie in; not the same on all hosts. */
+export const GuestPlaces = Type.Object({
+  /** The instance's own directory. */
+  instance: Type.String({ pattern: '^/' }),
+  /** The cache of base images. */
+  images: Type.String({ pattern: '^/' }),
+});
+export type GuestPlaces = Static<typeof GuestPlaces>;
+
+/** What a live migration may cost (see `decideMigration` of @virga/domain). */
+export const MigrationLimits = Type.Object({ maxDowntimeMs: Type.Integer({ minimum: 1 }), deadlineMs: Type.Integer({ minimum: 1 }), postCopy: Type.Boolean() });
+export type MigrationLimits = Static<typeof MigrationLimits>;
+
+/** How a live migration has ended, as its source saw it. */
+export const MigrationOutcome = Type.Object({
+  /**
+   * `moved`: the guest runs at the destination. `broken`: after the switch to post-copy the rest of its memory did not arrive; it
+   * runs nowhere and is started nowhere. `doubtful`: the source cannot tell, and did not start it again.
+   */
+  outcome: Type.Union([Type.Literal('moved'), Type.Literal('broken'), Type.Literal('doubtful')]),
+  reason: Type.String(),
+});
+export type MigrationOutcome = Static<typeof MigrationOutcome>;
+
 /** Verbs of a host with their arguments. Each is idempotent; a repeat of a command is answered from the journal. */
 export const HOST_VERBS = {
   /** Image, disks, config drive, taps, domain; started at the end. */
   build: BuildSpec,
   /** Domain, taps, disks and directory gone; a missing instance is success. */
   destroy: Empty,
+  /** Receives a guest: its image, empty disks, cards; answers with {@link GuestPlaces}. Undone by `destroy`. */
+  prepareMigration: BuildSpec,
+  /**
+   * Moves the running guest to another host that is prepared, watches over it and answers with {@link MigrationOutcome}. Fails when
+   * the guest stayed here, whole and running. Heeds being cancelled until the switch to post-copy.
+   */
+  migrateLive: Type.Object({
+    migrationId: Type.String(), destination: Type.Object({ uri: Type.String({ pattern: '^qemu\\+tls://' }), address: Type.String(), places: GuestPlaces }), limits: MigrationLimits,
+  }),
+  /** At the destination, once the guest runs there; fails when it does not. */
+  finishMigration: Empty,
   start: Empty,
   /** ACPI first, then off by force after `timeoutSeconds`. */
   stop: Type.Object({ timeoutSeconds: Type.Integer({ minimum: 0 }) }),
@@ -133,6 +168,8 @@ export const hostAgentContract = defineContract('host-agent', {
   diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),
   /** Fetches images into the host's cache before an instance needs them; what is there already is not fetched again. */
   fetchImages: cast(Type.Object({ images: Type.Array(ImageFacts) })),
+  /** Every reason for which the host could not receive the guest; `absentImages` are those that it would have to fetch. Changes nothing. */
+  checkMigration: call(Type.Object({ spec: BuildSpec }), Type.Object({ reasons: Type.Array(Type.String()), absentImages: Type.Array(Type.String()) })),
   /** All that the host has of instances, as found and not as remembered. */
   inventory: call(Empty, HostInventory, 20_000),
   /**
@@ -182,6 +219,8 @@ export const HostFacts = Type.Object({
 });
 export type HostFacts = Static<typeof HostFacts>;
 
+const Amount = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
 export const ObservedInstance = Type.Object({ instanceId: Type.String(), powerState: PowerState });
 
 /**
@@ -206,6 +245,19 @@ export const agentGatewayContract = defineContract('agent-gateway', {
   instanceEvent: call(
     Type.Object({ hostId: Type.String(), instanceId: Type.String(), powerState: PowerState, reason: Type.String(), sequence: Type.Integer() }),
     Empty,
+  ),
+  /**
+   * How far a live migration has come, from its source; numbers are bytes, bytes a second and ms. Reports that are older than the
+   * newest are left. The answer says whether somebody wants it to end whatever it costs the guest.
+   */
+  migrationProgress: call(
+    Type.Object({
+      hostId: Type.String(), instanceId: Type.String(), migrationId: Type.String(), sequence: Type.Integer(),
+      mode: Type.Union([Type.Literal('pre-copy'), Type.Literal('post-copy')]), iteration: Amount,
+      memoryTotal: Amount, memoryProcessed: Amount, memoryRemaining: Amount, diskTotal: Amount, diskProcessed: Amount, diskRemaining: Amount,
+      dirtyRate: Amount, etaMs: Type.Union([Amount, Type.Null()]), downtimeMs: Type.Union([Amount, Type.Null()]), totalMs: Amount,
+    }),
+    Type.Object({ forced: Type.Boolean() }),
   ),
   imageTicket: call(
     Type.Object({ hostId: Type.String(), imageId: Type.String() }),

@@ -54,6 +54,8 @@ export const HostState = Type.Object({
   enabled: Type.Boolean(),
   alive: Type.Boolean(),
   inventory: Inventory,
+  /** What may be given away, with the site's allocation ratios; as much as the inventory when absent. */
+  capacity: Type.Optional(Inventory),
   used: Resources,
 });
 export type HostState = Static<typeof HostState>;

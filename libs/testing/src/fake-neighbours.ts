@@ -297,6 +297,11 @@ export class FakeAgent {
   /** Where consoles are reached, as facts tell. */
   agentUrl: string | undefined;
   private readonly generations = new Map<string, number>();
+  /** Why it receives no guest, and which images it would have to fetch. */
+  migrationReasons: string[] = [];
+  absentImages: string[] = [];
+  /** Where guests that leave here arrive: other agents by the uri that they tell. */
+  static readonly reachable = new Map<string, FakeAgent>();
   private readonly gateway: Client<typeof agentGatewayContract>;
   private readonly journal = new Map<string, Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }>>();
   private sequence = 0;
@@ -306,10 +311,14 @@ export class FakeAgent {
     this.gateway = bus.client(agentGatewayContract);
   }
 
+  get migrationUri(): string {
+    return `qemu+tls://${this.hostname}.${this.hostId}/system`;
+  }
+
   facts(): HostFacts {
     return {
       hostId: this.hostId, hostname: this.hostname, hypervisorType: 'fake', hypervisorVersion: 1000, hostIp: '127.0.0.1', cpuInfo: '{"arch": "x86_64"}',
-      totals: this.totals, traits: [], simulated: true, ...(this.agentUrl !== undefined && { agentUrl: this.agentUrl }),
+      migrationUri: this.migrationUri, totals: this.totals, traits: [], simulated: true, ...(this.agentUrl !== undefined && { agentUrl: this.agentUrl }),
     };
   }
 
@@ -335,6 +344,7 @@ export class FakeAgent {
         const all = this.console.split('\n');
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
+      checkMigration: async () => ({ reasons: this.migrationReasons, absentImages: this.absentImages }),
       fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
       consoles: async ({ instanceId }) => {
         if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
@@ -391,8 +401,31 @@ export class FakeAgent {
     });
   }
 
-  private async act({ verb, instanceId, args }: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
+  private readonly prepared = new Set<string>();
+
+  /** Verbs of a live migration, the guest included. */
+  private move({ verb, instanceId, args }: HostCommand): { ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } } | undefined {
+    if (verb === 'prepareMigration') {
+      this.prepared.add(instanceId);
+      FakeAgent.reachable.set(this.migrationUri, this);
+      return { ok: true, result: { places: { instance: `/instances/${instanceId}`, images: '/base' } } };
+    }
+    if (verb === 'migrateLive') {
+      const other = FakeAgent.reachable.get((args as { destination: { uri: string } }).destination.uri);
+      if (!other?.prepared.has(instanceId) || !this.domains.has(instanceId)) return { ok: false, error: { message: 'not prepared', retryable: false } };
+      other.domains.set(instanceId, this.domains.get(instanceId)!);
+      this.domains.delete(instanceId);
+      return { ok: true, result: { outcome: 'moved', reason: 'pre-copy' } };
+    }
+    if (verb !== 'finishMigration') return undefined;
+    return this.domains.has(instanceId) ? { ok: true, result: { powerState: this.domains.get(instanceId) } } : { ok: false, error: { message: 'the guest did not arrive', retryable: false } };
+  }
+
+  private async act(command: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
     if (typeof behaviour === 'object') return { ok: false, error: { message: behaviour.fail, retryable: true } };
+    const { verb, instanceId, args } = command;
+    const moved = this.move(command);
+    if (moved) return moved;
     if (verb === 'rebuild') return this.moved(instanceId, (args as { start: boolean }).start ? 1 : 4);
     const after: Record<string, number | undefined> = { build: 1, start: 1, stop: 4, reboot: 1, pause: 3, unpause: 1, suspend: 4, resume: 1 };
     if (verb === 'attachNic' || verb === 'detachNic' || verb === 'snapshot') return { ok: true, result: { powerState: this.domains.get(instanceId) ?? 0 } };

@@ -58,6 +58,12 @@ export function makeEphemeralDisk(dir: string, index: number, gb: number, signal
   });
 }
 
+/** The further disks of a guest that brings their content with it: as long as they must be, and nothing in them. */
+export async function emptyDisks(dir: string, { flavor }: BuildSpec): Promise<void> {
+  if (flavor.ephemeralGb > 0) await onceWhole(join(dir, 'disk.eph0'), (part) => sparseFile(part, flavor.ephemeralGb * GIB));
+  if (flavor.swapMb > 0) await onceWhole(join(dir, 'disk.swap'), (part) => sparseFile(part, flavor.swapMb * MIB));
+}
+
 export function makeSwapDisk(dir: string, mb: number, signal: AbortSignal): Promise<string> {
   return onceWhole(join(dir, 'disk.swap'), async (part) => {
     await sparseFile(part, mb * MIB);

@@ -22,7 +22,7 @@ async function listen(broker: MemoryBroker) {
   await broker.connect('conductor').serve(agentGatewayContract, {
     heartbeat: async (beat, { sender }) => { senders.add(sender); beats.set(beat.facts.hostId, beat); return { intervalMs: 10, leaseMs: 1000 }; },
     report: async (report) => { reports.push(report); return {}; },
-    instanceEvent: async () => ({}), imageTicket: refuse, uploadTicket: refuse, instanceMetadata: refuse,
+    instanceEvent: async () => ({}), migrationProgress: refuse, imageTicket: refuse, uploadTicket: refuse, instanceMetadata: refuse,
   });
   const until = async (what: () => boolean) => { while (!what()) await new Promise((resolve) => setTimeout(resolve, 5)); };
   return { reports, beats, senders, until, commands: broker.connect('conductor') };

@@ -39,7 +39,7 @@ export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec,
 }
 
 /** Kernel and ramdisk beside the disk, as AMI-style images are booted. */
-async function directBoot(images: ImageCache, spec: BuildSpec): Promise<Pick<GuestParts, 'kernel' | 'ramdisk'>> {
+export async function directBoot(images: ImageCache, spec: BuildSpec): Promise<Pick<GuestParts, 'kernel' | 'ramdisk'>> {
   if (!spec.kernelImage) return {};
   const kernel = await images.ensure(spec.kernelImage);
   const ramdisk = spec.ramdiskImage && (await images.ensure(spec.ramdiskImage));

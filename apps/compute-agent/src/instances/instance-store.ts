@@ -48,6 +48,15 @@ export class InstanceStore implements InstanceRecords {
     return this.read(instanceId, 'metadata.json');
   }
 
+  /** Which migration of the instance was begun here last. */
+  async migrationBegun(instanceId: string): Promise<string | undefined> {
+    return (await this.read<{ id: string }>(instanceId, 'migration.json'))?.id;
+  }
+
+  async noteMigration(instanceId: string, id: string): Promise<void> {
+    await this.write(this.dir(instanceId), 'migration.json', { id });
+  }
+
   async list(): Promise<string[]> {
     return (await readdir(this.root)).filter(isUuid);
   }

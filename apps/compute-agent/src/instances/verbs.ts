@@ -1,6 +1,8 @@
 import type { VerbTable } from '../commands/command-runner';
 import { build } from './build';
 import { destroy } from './destroy';
+import { migrationVerbs, noMigrationVerbs } from '../migration/verbs';
+import type { MigrationHost } from '../migration/migration-host';
 import type { InstanceHost } from './instance-host';
 import { attachNic, detachNic } from './nics';
 import { pause, reboot, resume, start, stop, suspend, unpause } from './power';
@@ -8,7 +10,8 @@ import { rebuild } from './rebuild';
 import { snapshot } from './snapshot';
 
 /** The table of contents of this host: every verb and the file that does it. */
-export const verbTable = (host: InstanceHost): VerbTable => ({
+export const verbTable = (host: InstanceHost, moving?: MigrationHost): VerbTable => ({
+  ...(moving ? migrationVerbs(moving) : noMigrationVerbs),
   build: (_id, spec, signal) => build(host, spec, signal),
   destroy: (id) => destroy(host, id),
   start: (id, _args, signal) => start(host, id, signal),

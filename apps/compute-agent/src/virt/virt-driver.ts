@@ -1,4 +1,4 @@
-import type { BuildSpec, POWER_STATE } from '@virga/contracts';
+import type { BuildSpec, GuestPlaces, POWER_STATE } from '@virga/contracts';
 
 export type PowerState = (typeof POWER_STATE)[keyof typeof POWER_STATE];
 
@@ -62,6 +62,57 @@ export interface NicDriver {
 export interface DiskDriver {
   /** Copies the root disk of a machine that is on, as it is at one moment, whole to a qcow2 file at `path`; none may be there. */
   copyRootDisk(instanceId: string, path: string): Promise<void>;
+}
+
+/** A look at a machine's migration as the hypervisor counts it: bytes, bytes a second, ms. */
+export interface MigrationJob {
+  iteration: number;
+  memoryTotal: number;
+  memoryProcessed: number;
+  memoryRemaining: number;
+  diskTotal: number;
+  diskProcessed: number;
+  diskRemaining: number;
+  dirtyRate: number;
+  bandwidth: number;
+  /** Of the pause at the end; known when it is over. */
+  downtime: number | undefined;
+  elapsed: number;
+}
+
+export interface MigrationPlan {
+  /** How the other hypervisor is reached. */
+  uri: string;
+  /** The other host's address for memory and disks. */
+  address: string;
+  from: GuestPlaces;
+  to: GuestPlaces;
+  postCopy: boolean;
+  /** Takes up again what has broken after the switch. */
+  resume: boolean;
+}
+
+/**
+ * Where a machine stands at this end of a migration. `here`: whole, running or paused by its user. `gone`: it has left, or was never
+ * here. `off`: no process. `doubtful`: stopped for the migration, which has ended without saying how. `broken`: its memory is
+ * divided between two hosts, and nothing moves the rest. `moving`: under way.
+ */
+export type MigrationStanding = 'here' | 'gone' | 'off' | 'doubtful' | 'broken' | 'moving';
+
+export interface MigrationDriver {
+  /** Sends the machine away; resolves when it has left, rejects when the hypervisor says that it failed. */
+  send(instanceId: string, plan: MigrationPlan): Promise<void>;
+  /** What is under way now; undefined when nothing is. */
+  job(instanceId: string): Promise<MigrationJob | undefined>;
+  /** Of the last migration that ended while this process watched. */
+  finalJob(instanceId: string): MigrationJob | undefined;
+  standing(instanceId: string): Promise<MigrationStanding>;
+  /** Resolves to false when it is too early for it. */
+  switchToPostCopy(instanceId: string): Promise<boolean>;
+  allowDowntime(instanceId: string, ms: number): Promise<void>;
+  abort(instanceId: string): Promise<void>;
+  /** Why guests of this host's CPU model cannot run here; undefined when they can. */
+  refuseCpu(): Promise<string | undefined>;
 }
 
 export type VirtDriver = LifecycleDriver & NicDriver & DiskDriver & HostDriver;

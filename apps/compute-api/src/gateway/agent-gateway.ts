@@ -1,9 +1,11 @@
 import { agentGatewayContract, imageContract, networkContract, placementContract, type ImageFacts } from '@virga/contracts';
 import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
+import { LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Served } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
 import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
+import { takeProgress } from '../live-migration/take-progress';
 import { takeReport } from '../operations/take-report';
 import type { ServerFlavor } from '../servers/server-row';
 import { resourcesOf } from '../workflows/build-instance';
@@ -76,6 +78,11 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
       return {};
     },
 
+    async migrationProgress(progress, meta) {
+      checkSender(progress.hostId, meta);
+      return takeProgress(db, logger, progress);
+    },
+
     async imageTicket({ hostId, imageId }, meta) {
       checkSender(hostId, meta);
       if (!(await mayReadImage(db, hostId, imageId))) {
@@ -99,8 +106,8 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
 
     async instanceMetadata({ hostId, instanceId }, meta) {
       checkSender(hostId, meta);
-      const row = await db.selectFrom('instances').selectAll().where('id', '=', instanceId).where('host_id', '=', hostId).where('deleted_at', 'is', null).executeTakeFirst();
-      if (!row) throw notFound('The instance is not on this host.');
+      const row = await db.selectFrom('instances').selectAll().where('id', '=', instanceId).where('deleted_at', 'is', null).executeTakeFirst();
+      if (!row || (row.host_id !== hostId && !(await isOnItsWay(db, instanceId, hostId)))) throw notFound('The instance is not on this host.');
       const metadata = await db.selectFrom('instance_metadata').selectAll().where('instance_id', '=', instanceId).execute();
       const wantsPorts = (JSON.parse(row.requested_networks_json) as unknown[]).length > 0;
       const { ports } = wantsPorts ? await network.instancePorts({ instanceId }) : { ports: [] };
@@ -114,9 +121,15 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
   };
 }
 
+/** True while the instance moves to the host. */
+async function isOnItsWay(db: Kysely<ComputeDb>, instanceId: string, hostId: string): Promise<boolean> {
+  const row = await db.selectFrom('migrations').select('id').where('instance_id', '=', instanceId).where('dest_host_id', '=', hostId).where('status', 'in', [...LIVE_MIGRATION_IN_PROGRESS]).executeTakeFirst();
+  return row !== undefined;
+}
+
 /** True for images (kernel and ramdisk included) of builds and rebuilds that have a command out to the host. */
 async function mayReadImage(db: Kysely<ComputeDb>, hostId: string, imageId: string): Promise<boolean> {
-  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', 'in', ['build', 'rebuild']).execute();
+  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', 'in', ['build', 'rebuild', 'prepareMigration']).execute();
   type Images = { image: { id: string }; kernelImage?: { id: string }; ramdiskImage?: { id: string } };
   return commands.some(({ args_json: text }) => {
     const args = JSON.parse(text) as Images | { spec: Images };

@@ -1,16 +1,20 @@
-import { Controller, Get, Inject, Param, Req } from '@nestjs/common';
+import { Type } from '@sinclair/typebox';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { notFound, type RequestContext } from '@virga/core';
-import { Authorize, Caller, Version, type FastifyRequest, type Microversion } from '@virga/rest';
+import { Authorize, Caller, ValidBody, Version, type FastifyRequest, type Microversion } from '@virga/rest';
 import { Served, under } from '../microversions';
 import { getInstance } from '../servers/server.repository';
-import { DB, type Db } from '../tokens';
+import { DB, WAKE_RELAY, type Db, type WakeRelay } from '../tokens';
 import { findMigration, liveMigrationsInProgress, type Migration } from './migration.repository';
+import { abortMigration, forceComplete } from './steer-migration';
 import { isInProgress, migrationOfServer } from './migration.view';
+
+const ForceComplete = Type.Object({ force_complete: Type.Null() }, { additionalProperties: false });
 
 /** A server's live migrations while they are in progress. */
 @Controller(under('servers/:id/migrations'))
 export class ServerMigrationsController {
-  constructor(@Inject(DB) private readonly db: Db) {}
+  constructor(@Inject(DB) private readonly db: Db, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay) {}
 
   @Get()
   @Served(23)
@@ -26,6 +30,23 @@ export class ServerMigrationsController {
   async show(@Param('id') id: string, @Param('migrationId') migrationId: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion, @Req() request: FastifyRequest) {
     await getInstance(this.db, caller, id);
     return { migration: migrationOfServer(await this.running(id, migrationId), minor, request) };
+  }
+
+  @Post(':migrationId/action')
+  @Served(22)
+  @HttpCode(202)
+  @Authorize('os_compute_api:servers:migrations:force_complete')
+  async act(@Param('id') id: string, @Param('migrationId') migrationId: string, @Caller() caller: RequestContext, @ValidBody(ForceComplete) _body: unknown) {
+    await forceComplete(this.db, caller, id, migrationId);
+  }
+
+  @Delete(':migrationId')
+  @Served(24)
+  @HttpCode(202)
+  @Authorize('os_compute_api:servers:migrations:delete')
+  async abort(@Param('id') id: string, @Param('migrationId') migrationId: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion) {
+    await abortMigration(this.db, caller, id, migrationId, minor);
+    this.wakeRelay();
   }
 
   private async running(id: string, migrationId: string): Promise<Migration> {

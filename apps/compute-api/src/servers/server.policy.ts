@@ -33,6 +33,7 @@ export const serverPolicies: Policies = {
   'os_compute_api:os-server-diagnostics': rule(admin, 'Show what the hypervisor knows of a server.'),
   'compute:server:topology:index': rule(adminOrReader, 'Show the NUMA topology of a server.'),
   'os_compute_api:os-server-external-events:create': rule(service, 'Tell compute what happened to ports and volumes of servers.'),
+  'os_compute_api:os-migrate-server:migrate_live': rule(admin, 'Move a running server to another host.'),
   'os_compute_api:os-console-output': rule(adminOrMember, 'Show the serial console output of a server.'),
   'os_compute_api:server-metadata:index': rule(adminOrReader, 'List metadata of a server.'),
   'os_compute_api:server-metadata:show': rule(adminOrReader, 'Show a metadata item of a server.'),

@@ -92,6 +92,14 @@ export class CloudView {
     });
   }
 
+  /** Ids of migrations whose operation is at work: each may hold room on a host. */
+  migrating(): Promise<Set<string>> {
+    return this.once('migrating', async () => {
+      const rows = await this.db.selectFrom('migrations as m').innerJoin('operations as o', 'o.id', 'm.operation_id').select('m.uuid').where('o.state', 'in', [...LIVE_STATES]).execute();
+      return new Set(rows.map(({ uuid }) => uuid));
+    });
+  }
+
   /** Instances on which an operation is at work: whatever differs of them is in somebody's hands. */
   busy(): Promise<Set<string>> {
     return this.once('busy', async () => {
@@ -123,6 +131,11 @@ export class CloudView {
 /** True while an operation is at work on the instance, as it is now. */
 export async function isBusy(db: Kysely<ComputeDb>, instanceId: string): Promise<boolean> {
   return (await db.selectFrom('operations').select('id').where('instance_id', '=', instanceId).where('state', 'in', [...LIVE_STATES]).executeTakeFirst()) !== undefined;
+}
+
+/** True while the operation of the migration with that id is at work, as it is now. */
+export async function isMigrating(db: Kysely<ComputeDb>, uuid: string): Promise<boolean> {
+  return (await db.selectFrom('migrations as m').innerJoin('operations as o', 'o.id', 'm.operation_id').select('m.id').where('m.uuid', '=', uuid).where('o.state', 'in', [...LIVE_STATES]).executeTakeFirst()) !== undefined;
 }
 
 /** The instance as it is now, if it is not deleted. */

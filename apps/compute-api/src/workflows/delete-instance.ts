@@ -1,4 +1,5 @@
 import { CloudError } from '@virga/core';
+import { ENDED_MIGRATION_STATUSES } from '@virga/domain';
 import type { Transaction } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
@@ -33,10 +34,10 @@ async function discardSnapshots({ db, operation, neighbours }: StepContext): Pro
 /** Hosts that may hold something of the instance: a build was sent there, and no destroy has succeeded since. */
 export async function hostsWithRemains(db: StepContext['db'], instanceId: string): Promise<string[]> {
   const commands = await db.selectFrom('commands').select(['host_id', 'verb', 'state']).where('instance_id', '=', instanceId)
-    .where('verb', 'in', ['build', 'destroy']).orderBy('created_at').execute();
+    .where('verb', 'in', ['build', 'prepareMigration', 'destroy']).orderBy('created_at').execute();
   const remains = new Set<string>();
   for (const { host_id: hostId, verb, state } of commands) {
-    if (verb === 'build') remains.add(hostId);
+    if (verb !== 'destroy') remains.add(hostId);
     else if (state === 'done') remains.delete(hostId);
   }
   return [...remains];
@@ -83,7 +84,11 @@ export const deleteInstance: Workflow = {
       name: 'release_host',
       timeoutMs: 300_000,
       async do(context) {
-        await context.neighbours.placement.release({ consumerId: context.operation.instanceId });
+        const { db, neighbours, operation: { instanceId } } = context;
+        for (const { uuid } of await db.selectFrom('migrations').select('uuid').where('instance_id', '=', instanceId).where('status', 'not in', [...ENDED_MIGRATION_STATUSES]).execute()) {
+          await neighbours.placement.release({ consumerId: uuid });
+        }
+        await neighbours.placement.release({ consumerId: instanceId });
       },
     },
   ],
@@ -105,6 +110,7 @@ async function markDeleted(trx: Transaction<ComputeDb>, instanceId: string, gene
   const { numUpdatedRows } = await trx.updateTable('instances')
     .set({ vm_state: 'deleted', task_state: null, power_state: 0, host_id: null, deleted_at: dbNow, terminated_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, user_data: null, admin_pass: null })
     .where('id', '=', instanceId).where('generation', '=', generation).where('deleted_at', 'is', null).executeTakeFirst();
+  await trx.updateTable('migrations').set({ status: 'cancelled', updated_at: dbNow }).where('instance_id', '=', instanceId).where('status', 'not in', [...ENDED_MIGRATION_STATUSES]).execute();
   if (numUpdatedRows === 1n) await releaseUsage(trx, row.project_id, { instances: 1, cores: flavor.vcpus, ram: flavor.ram });
 }
 

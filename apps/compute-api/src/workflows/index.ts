@@ -3,6 +3,8 @@ import type { Workflow } from '../operations/workflow';
 import { attachInterface, detachInterface } from './attach-interface';
 import { buildInstance } from './build-instance';
 import { deleteInstance } from './delete-instance';
+import { DEFAULT_MIGRATION_LIMITS } from '../live-migration/limits';
+import { liveMigrate } from './live-migrate';
 import { powerAction } from './power-action';
 import { rebuildInstance } from './rebuild-instance';
 import { snapshotInstance } from './snapshot-instance';
@@ -17,4 +19,5 @@ export const WORKFLOWS: Record<OperationKind, Workflow> = {
   'detach-interface': detachInterface,
   'rebuild-instance': rebuildInstance,
   'snapshot-instance': snapshotInstance,
+  'live-migrate': liveMigrate(DEFAULT_MIGRATION_LIMITS),
 };

@@ -41,6 +41,7 @@ export const SERVER_ACTIONS = {
   rebuild: power('rebuild', 'rebuild', 'servers:rebuild', ['active', 'stopped', 'error'], 'rebuilding'),
   createImage: power('createImage', 'createImage', 'servers:create_image', ['active', 'stopped', 'paused', 'suspended'], 'image_snapshot'),
   createBackup: power('createBackup', 'createBackup', 'os-create-backup', ['active', 'stopped', 'paused', 'suspended'], 'image_backup'),
+  liveMigrate: power('os-migrateLive', 'os-migrateLive', 'os-migrate-server:migrate_live', ['active', 'paused'], 'migrating'),
   lock: always('lock', 'lock', 'os-lock-server:lock', true),
   unlock: always('unlock', 'unlock', 'os-lock-server:unlock', true),
   resetState: always('os-resetState', 'reset_state', 'os-admin-actions:reset_state', true),

@@ -21,6 +21,7 @@ const ALLOWED: Record<keyof typeof SERVER_ACTIONS, VmState[] | 'any'> = {
   rebuild: ['active', 'stopped', 'error'],
   createImage: ['active', 'stopped', 'paused', 'suspended'],
   createBackup: ['active', 'stopped', 'paused', 'suspended'],
+  liveMigrate: ['active', 'paused'],
   lock: 'any',
   unlock: 'any',
   resetState: 'any',

@@ -7,6 +7,7 @@ import { domainXml, type DomainSettings } from './domain-xml';
 import { toCloudError } from './errors';
 import { PowerWatch, type PowerVerb } from './events';
 import { hostFacts } from './host-facts';
+import { LibvirtMigrations } from './migration';
 import { attachNic, detachNic } from './nics';
 import { OwnDomains } from './own-domains';
 import { observe, toPowerState } from './power-state';
@@ -23,6 +24,7 @@ export class LibvirtDriver implements VirtDriver {
   private readonly ownsHost: boolean;
   private readonly own: OwnDomains;
   private readonly watch: PowerWatch;
+  readonly migrations: LibvirtMigrations;
   private readonly resyncListeners = new Set<() => void>();
   private readonly resync = (): void => { for (const listener of this.resyncListeners) listener(); };
 
@@ -33,9 +35,10 @@ export class LibvirtDriver implements VirtDriver {
   constructor(host: LibvirtHost | string, private readonly options: LibvirtDriverOptions) {
     const trouble = options.onTrouble ?? (() => undefined);
     this.ownsHost = typeof host === 'string';
-    this.host = typeof host === 'string' ? new LibvirtHost({ socketPath: host, uri: 'qemu:///system', events: ['lifecycle'] }) : host;
+    this.host = typeof host === 'string' ? new LibvirtHost({ socketPath: host, uri: 'qemu:///system', events: ['lifecycle', 'jobCompleted'] }) : host;
     this.own = new OwnDomains(this.host);
     this.watch = new PowerWatch(this.host, this.own, trouble);
+    this.migrations = new LibvirtMigrations(this.host, options);
     this.host.on('connected', this.resync).on('reconnected', this.resync);
     if (this.ownsHost) this.host.on('trouble', trouble).start();
   }
@@ -136,6 +139,7 @@ export class LibvirtDriver implements VirtDriver {
 
   async close(): Promise<void> {
     this.watch.close();
+    this.migrations.close();
     this.host.off('connected', this.resync).off('reconnected', this.resync);
     if (this.ownsHost) await this.host.close();
   }

@@ -10,6 +10,7 @@ import { consoleOutput } from './console-output';
 import { deferredDeleteActions } from './deferred-delete';
 import { imageActions } from './create-image';
 import { legacyConsoleActions } from './legacy-consoles';
+import { liveMigrate } from './live-migrate';
 import { lockActions } from './lock';
 import { powerActions } from './power';
 import { rebuild } from './rebuild';
@@ -18,7 +19,7 @@ import { securityGroupActions } from './security-groups';
 
 /** Everything that is built; any other key is no action of this cloud. */
 export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = {
-  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, rebuild, changePassword, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
+  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
 };
 
 @Controller(under('servers/:id/action'))

@@ -1,0 +1,74 @@
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildSpec, GuestPlaces } from '@virga/contracts';
+import { cachedName, type ImageCache } from '../disks/image-cache';
+import { emptyDisks, GIB, makeRootDisk } from '../disks/instance-disks';
+import { makeConfigDrive } from '../disks/config-drive';
+import { decode, directBoot } from '../instances/guest-parts';
+import type { InstanceHost } from '../instances/instance-host';
+import type { InstanceStore } from '../instances/instance-store';
+import { instanceTaps, tapName } from '../nics/taps';
+import type { OpenVSwitchClient } from '@virga/ovsdb';
+import type { MigrationDriver } from '../virt/virt-driver';
+import type { MigrationHost } from './migration-host';
+
+export interface LocalMigrationOptions {
+  host: InstanceHost;
+  store: InstanceStore;
+  images: ImageCache;
+  imagesDir: string;
+  ovs: OpenVSwitchClient;
+  migrations: MigrationDriver;
+  fetchDocuments(instanceId: string): Promise<Record<string, string>>;
+  tell: MigrationHost['tell'];
+  logger: MigrationHost['logger'];
+}
+
+const imagesOf = ({ image, kernelImage, ramdiskImage }: BuildSpec) => [image, kernelImage, ramdiskImage].flatMap((one) => one ?? []);
+
+/** Bytes that the guest's disks may come to need here. */
+const needed = ({ flavor, image }: BuildSpec): number =>
+  Math.max(flavor.rootGb * GIB, image.virtualSizeBytes ?? image.sizeBytes) + flavor.ephemeralGb * GIB + flavor.swapMb * 1024 ** 2;
+
+/** This machine as an end of migrations. */
+export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
+  const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir });
+  return {
+    ...host, migrations, tell, logger, places,
+    notes: { begun: (id) => store.migrationBegun(id), note: (id, migrationId) => store.noteMigration(id, migrationId) },
+
+    async receive(spec, signal) {
+      const dir = await store.create(spec);
+      const documents = await fetchDocuments(spec.instanceId);
+      await store.saveDocuments(spec.instanceId, documents);
+      const base = await images.ensure(spec.image);
+      await directBoot(images, spec);
+      signal.throwIfAborted();
+      await makeRootDisk(dir, base, spec, signal);
+      await emptyDisks(dir, spec);
+      if (spec.configDrive) await makeConfigDrive(dir, decode(documents), signal);
+      await host.workshop.connect(spec);
+    },
+
+    async check(spec) {
+      const reasons: string[] = [];
+      const cpu = await migrations.refuseCpu();
+      if (cpu !== undefined) reasons.push(cpu);
+      const { bavail, bsize } = await statfs(imagesDir);
+      const free = bavail * bsize;
+      if (needed(spec) > free) reasons.push(`the guest's disks may need ${Math.ceil(needed(spec) / GIB)} GB, and ${Math.floor(free / GIB)} GB are free`);
+      if ((await host.driver.powerState(spec.instanceId)) !== 0) reasons.push('it has a machine of the instance already');
+      const taken = new Map((await instanceTaps(ovs)).map((tap) => [tap.name, tap.instanceId]));
+      for (const { portId } of spec.ports) {
+        const owner = taken.get(tapName(portId));
+        if (owner !== undefined && owner !== spec.instanceId) reasons.push(`the card of port ${portId} would have the name of another guest's`);
+      }
+      const present = new Set(await images.list());
+      const absentImages = imagesOf(spec).filter((image) => !present.has(cachedName(image) ?? '')).map(({ id }) => id);
+      return { reasons, absentImages };
+    },
+  };
+}
+
+/** Where the cache of base images lies below an agent's state. */
+export const imagesDirectory = (stateDir: string): string => join(stateDir, 'base');

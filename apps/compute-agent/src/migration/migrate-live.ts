@@ -1,0 +1,165 @@
+import type { HostVerbArgs, MigrationOutcome } from '@virga/contracts';
+import { conflict, errorMessage, internalError, systemClock } from '@virga/core';
+import { decideMigration, migrationEta, type MigrationLook } from '@virga/domain';
+import type { MigrationJob, MigrationPlan } from '../virt/virt-driver';
+import type { MigrationHost } from './migration-host';
+
+const LOOK_MS = 300;
+const TELL_MS = 900;
+const RECOVER_MS = 300_000;
+const RECOVER_PAUSE_MS = 1000;
+/** Tries of a source that cannot tell how its migration has ended; the hypervisors may still be settling it. */
+const DOUBT_LOOKS = 20;
+/** The longest pause that QEMU lets itself be told, ms. */
+const UNBOUNDED_MS = 2_000_000;
+
+/** The hypervisor's word on the call that sends the guest; undefined while there is none, or nobody here has called. */
+interface Call { error: Error | undefined; ended: boolean }
+
+/**
+ * Sends the guest away and watches over it until it is clear where it is. Begun again, after a restart of this process or of the
+ * hypervisor's daemon, it goes on with what is under way, and never begins a second time.
+ * @throws CloudError when the guest is here as before
+ */
+export class LiveMigration {
+  private mode: MigrationLook['mode'] = 'pre-copy';
+  private downtimeMs = 300;
+  private forced = false;
+  private throttled = false;
+  private toldAt = 0;
+  private abortedBecause: string | undefined;
+
+  constructor(private readonly host: MigrationHost, private readonly instanceId: string, private readonly args: HostVerbArgs<'migrateLive'>, private readonly signal: AbortSignal) {}
+
+  async run(): Promise<MigrationOutcome> {
+    const { host, instanceId, args } = this;
+    const before = await host.notes.begun(instanceId);
+    if (before !== args.migrationId) {
+      const standing = await host.migrations.standing(instanceId);
+      if (standing !== 'here') throw conflict(`Instance ${instanceId} has no machine on this host that could be moved.`);
+      this.signal.throwIfAborted();
+      await host.notes.note(instanceId, args.migrationId);
+      await this.watch(this.send(false));
+    } else {
+      host.logger.info({ instanceId }, 'a migration that was begun before is watched again');
+      await this.watch(undefined);
+    }
+    return this.settle();
+  }
+
+  private plan(resume: boolean): MigrationPlan {
+    const { destination, limits } = this.args;
+    return { uri: destination.uri, address: destination.address, from: this.host.places(this.instanceId), to: destination.places, postCopy: limits.postCopy, resume };
+  }
+
+  private send(resume: boolean): Call {
+    const call: Call = { error: undefined, ended: false };
+    void this.host.migrations.send(this.instanceId, this.plan(resume))
+      .catch((error: unknown) => { call.error = error instanceof Error ? error : internalError(errorMessage(error)); })
+      .finally(() => { call.ended = true; });
+    return call;
+  }
+
+  /** Resolves when nothing is under way any more. */
+  private async watch(call: Call | undefined): Promise<void> {
+    const { host, instanceId } = this;
+    for (;;) {
+      const job = await host.migrations.job(instanceId);
+      if (call?.ended || (!call && !job)) {
+        if (call?.error) this.abortedBecause ??= errorMessage(call.error);
+        return;
+      }
+      if (job) await this.steer(job);
+      await systemClock.sleep(host.lookMs ?? LOOK_MS);
+    }
+  }
+
+  private async steer(job: MigrationJob): Promise<void> {
+    const { host, instanceId, args } = this;
+    if (this.signal.aborted && this.mode === 'pre-copy') {
+      this.abortedBecause = errorMessage(this.signal.reason);
+      await host.migrations.abort(instanceId);
+      return;
+    }
+    const decision = decideMigration({
+      elapsedMs: job.elapsed, mode: this.mode, iteration: job.iteration, memoryRemaining: job.memoryRemaining, diskRemaining: job.diskRemaining, dirtyRate: job.dirtyRate,
+      bandwidth: job.bandwidth, downtimeMs: this.downtimeMs, forced: this.forced,
+    }, args.limits);
+    if (decision.do === 'post-copy' && await host.migrations.switchToPostCopy(instanceId)) {
+      this.mode = 'post-copy';
+      this.toldAt = 0;
+      host.logger.info({ instanceId, iteration: job.iteration, dirtyRate: job.dirtyRate, bandwidth: job.bandwidth }, 'migration switched to post-copy');
+    }
+    if (decision.do === 'abort') {
+      this.abortedBecause = `it had not ended after ${args.limits.deadlineMs} ms`;
+      await host.migrations.abort(instanceId);
+    }
+    if (decision.do === 'downtime') {
+      await host.migrations.allowDowntime(instanceId, decision.ms);
+      this.downtimeMs = decision.ms;
+    }
+    // With all the time that it wants the hypervisor stops the guest at once, sends the rest and starts it at the other end.
+    if (decision.do === 'pause') await host.migrations.allowDowntime(instanceId, UNBOUNDED_MS);
+    // The hypervisor throttles by itself, as it was told at the start.
+    if (decision.do === 'throttle' && !this.throttled) {
+      this.throttled = true;
+      host.logger.info({ instanceId }, 'the guest dirties more than the link carries and is slowed down');
+    }
+    await this.tell(job);
+  }
+
+  private async tell(job: MigrationJob, last = false): Promise<void> {
+    if (!last && Date.now() - this.toldAt < TELL_MS) return;
+    this.toldAt = Date.now();
+    const { host, instanceId, args: { migrationId } } = this;
+    const whole = (value: number) => Math.max(0, Math.round(value));
+    const eta = migrationEta({ elapsedMs: job.elapsed, mode: this.mode, downtimeMs: this.downtimeMs, forced: this.forced, ...job });
+    const told = host.tell({
+      instanceId, migrationId, mode: this.mode, iteration: whole(job.iteration), memoryTotal: whole(job.memoryTotal), memoryProcessed: whole(job.memoryProcessed),
+      memoryRemaining: whole(job.memoryRemaining), diskTotal: whole(job.diskTotal), diskProcessed: whole(job.diskProcessed), diskRemaining: whole(job.diskRemaining), dirtyRate: whole(job.dirtyRate),
+      etaMs: eta === undefined ? null : whole(eta), downtimeMs: job.downtime === undefined ? null : whole(job.downtime), totalMs: whole(job.elapsed),
+    }).then(({ forced }) => { this.forced ||= forced; })
+      // The control plane may be away: the migration goes on without it.
+      .catch((error: unknown) => host.logger.debug({ instanceId, reason: errorMessage(error) }, 'progress not told'));
+    if (last) await told;
+  }
+
+  private async settle(): Promise<MigrationOutcome> {
+    const { host, instanceId } = this;
+    const brokenSince = Date.now();
+    for (let doubts = 0; ;) {
+      const standing = await host.migrations.standing(instanceId);
+      switch (standing) {
+        case 'gone': {
+          const job = host.migrations.finalJob(instanceId);
+          if (job) await this.tell(job, true);
+          return { outcome: 'moved', reason: this.mode };
+        }
+        case 'here':
+          throw conflict(`The guest stayed on this host: ${this.abortedBecause ?? 'its migration ended while nobody watched'}.`);
+        case 'off':
+          return { outcome: 'doubtful', reason: 'the machine on the source went off' };
+        case 'moving':
+          await this.watch(undefined);
+          break;
+        case 'doubtful':
+          if (++doubts > DOUBT_LOOKS) return { outcome: 'doubtful', reason: 'the hypervisor of the source does not know whether the guest arrived' };
+          await systemClock.sleep(host.lookMs ?? LOOK_MS);
+          break;
+        case 'broken':
+          if (Date.now() - brokenSince > (host.recoverMs ?? RECOVER_MS)) return { outcome: 'broken', reason: this.abortedBecause ?? 'the other host does not answer' };
+          await this.recover();
+      }
+    }
+  }
+
+  /** Never by starting the guest here again: the newer half of its memory is on the other host. */
+  private async recover(): Promise<void> {
+    const { host, instanceId } = this;
+    this.mode = 'post-copy';
+    host.logger.warn({ instanceId, reason: this.abortedBecause }, 'post-copy was interrupted; taking it up again');
+    this.abortedBecause = undefined;
+    await this.watch(this.send(true));
+    if (this.abortedBecause !== undefined) await systemClock.sleep(RECOVER_PAUSE_MS);
+  }
+}

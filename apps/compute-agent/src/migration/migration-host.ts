@@ -1,0 +1,26 @@
+import type { agentGatewayContract, BuildSpec, GuestPlaces } from '@virga/contracts';
+import type { Logger } from '@virga/core';
+import type { MethodInput } from '@virga/rpc';
+import type { InstanceHost } from '../instances/instance-host';
+import type { MigrationDriver } from '../virt/virt-driver';
+
+type Progress = MethodInput<(typeof agentGatewayContract)['methods']['migrationProgress']>;
+
+/** What a host needs to send guests away and to receive them. */
+export interface MigrationHost extends InstanceHost {
+  migrations: MigrationDriver;
+  /** Which migration of the instance was begun here last, across restarts of the agent. */
+  notes: { begun(instanceId: string): Promise<string | undefined>; note(instanceId: string, migrationId: string): Promise<void> };
+  places(instanceId: string): GuestPlaces;
+  /** Directory, empty disks and cards for a guest that comes. */
+  receive(spec: BuildSpec, signal: AbortSignal): Promise<void>;
+  /** Reasons for which the guest cannot come, and images that would have to be fetched. */
+  check(spec: BuildSpec): Promise<{ reasons: string[]; absentImages: string[] }>;
+  tell(progress: Omit<Progress, 'hostId' | 'sequence'>): Promise<{ forced: boolean }>;
+  logger: Logger;
+  /** Between two looks at a running migration, ms. */
+  lookMs?: number;
+  /** How long a migration that broke after the switch is taken up again and again, ms. */
+  recoverMs?: number;
+}
+

@@ -1,0 +1,72 @@
+import { Type } from '@sinclair/typebox';
+import { actorOf, badRequest, conflict } from '@virga/core';
+import { inTransaction } from '@virga/db';
+import { refuseAction, SERVER_ACTIONS } from '@virga/domain';
+import { dbNow } from '../../db/time';
+import { findDestination, refusalOf, refuseDestination } from '../../live-migration/refuse-destination';
+import { createMigration } from '../../migrations/migration.repository';
+import { neighboursOn } from '../../neighbours';
+import { startOperation } from '../../operations/start-operation';
+import type { LiveMigrateArgs } from '../../workflows/live-migrate';
+import { getInstance } from '../server.repository';
+import type { ServerFlavor } from '../server-row';
+import type { ActionHandler } from './action';
+
+const Host = Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })]);
+/** As nova reads booleans in requests. */
+const Flag = Type.Union([Type.Boolean(), Type.String({ pattern: '^(?:[tT](?:rue|RUE)?|[fF](?:alse|ALSE)?|[yY](?:es|ES)?|[nN](?:o|O)?|on|On|ON|off|Off|OFF|0|1)$' })]);
+const Block = Type.Union([Flag, Type.Literal('auto')]);
+const strict = { additionalProperties: false };
+
+interface Body { host: string | null; force?: boolean | string }
+const isTrue = (flag: boolean | string | undefined): boolean => flag === true || (typeof flag === 'string' && /^(t|y|on|1)/i.test(flag));
+
+/**
+ * Moves a running server to another host. Whether its disks go along is seen and not asked for. From 2.34 on the answer comes
+ * before the destination is looked at, and a refusal shows in the server's history; before that it is the answer.
+ */
+export const liveMigrate: ActionHandler = {
+  rule: SERVER_ACTIONS.liveMigrate.rule,
+  schema: [
+    ['2.1', Type.Object({ host: Host, block_migration: Flag, disk_over_commit: Flag }, strict)],
+    ['2.25', Type.Object({ host: Host, block_migration: Block }, strict)],
+    ['2.30', Type.Object({ host: Host, block_migration: Block, force: Type.Optional(Flag) }, strict)],
+    ['2.68', Type.Object({ host: Host, block_migration: Block }, strict)],
+  ],
+  async run({ db, bus, policy, caller, serverId, at }, { host, force }: Body) {
+    const action = SERVER_ACTIONS.liveMigrate;
+    const actor = actorOf(caller);
+    const mayOverrideLock = policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override');
+    if (isTrue(force) && host === null) throw badRequest("Can't force to a non-provided destination");
+    for (;;) {
+      const row = await getInstance(db, caller, serverId);
+      const refusal = refuseAction(action, { id: row.id, vmState: row.vm_state, taskState: row.task_state, locked: row.locked !== 0 }, mayOverrideLock);
+      if (refusal) throw conflict(refusal.message);
+      if (row.host_id === null || row.host === null) throw conflict(`Instance ${row.id} is not ready`);
+      const destination = host === null ? undefined : await findDestination(db, host);
+      if (host !== null && !destination) throw badRequest(`Compute host ${host} could not be found.`);
+      if (destination && at < 34) {
+        const reasons = await refuseDestination({ db, neighbours: neighboursOn(bus), actor, row, destination, forced: isTrue(force), claimed: false });
+        if (reasons.length > 0) throw badRequest(refusalOf(destination.hostname, reasons));
+      }
+      const source = { hostId: row.host_id, hostname: row.host };
+      const won = await inTransaction(db, async (trx) => {
+        const generation = row.generation + 1;
+        const { numUpdatedRows } = await trx.updateTable('instances').set({ task_state: action.taskState, generation, updated_at: dbNow, state_changed_at: dbNow })
+          .where('id', '=', row.id).where('generation', '=', row.generation).where('vm_state', '=', row.vm_state).where('task_state', 'is', null)
+          .where('locked', '=', row.locked).where('deleted_at', 'is', null).executeTakeFirst();
+        if (numUpdatedRows === 0n) return false;
+        const migration = await createMigration(trx, {
+          type: 'live-migration', status: 'queued', instanceId: row.id, actor, source, oldFlavor: (JSON.parse(row.flavor_json) as ServerFlavor).flavorid,
+        });
+        const args: LiveMigrateArgs = {
+          migrationId: migration.id, migrationUuid: migration.uuid, sourceHostId: source.hostId, sourceHostname: source.hostname, ...(host !== null && { host }), ...(isTrue(force) && { force: true }),
+        };
+        const operationId = await startOperation(trx, { kind: 'live-migrate', instanceId: row.id, generation, actor, args: { ...args }, action: 'live-migration' });
+        await trx.updateTable('migrations').set({ operation_id: operationId }).where('id', '=', migration.id).execute();
+        return true;
+      });
+      if (won) return;
+    }
+  },
+};

@@ -1,0 +1,195 @@
+import type { GuestPlaces, ImageFacts, InstancePort, MigrationLimits, MigrationOutcome } from '@virga/contracts';
+import { CloudError, conflict } from '@virga/core';
+import type { Transaction } from '@virga/db';
+import type { MigrationStatus } from '@virga/domain';
+import type { ComputeDb } from '../db/schema';
+import { dbNow } from '../db/time';
+import { guestSpec } from '../live-migration/guest-spec';
+import { findDestination, refusalOf, refuseDestination } from '../live-migration/refuse-destination';
+import { updateMigration } from '../migrations/migration.repository';
+import type { Operation } from '../operations/operation';
+import type { StepContext, Workflow } from '../operations/workflow';
+import type { ServerFlavor } from '../servers/server-row';
+import { resourcesOf } from './build-instance';
+import { unlessHostsMayReturn } from './hosts-may-return';
+import { noValidHostMessage, recordFault } from './record-fault';
+
+export interface LiveMigrateArgs {
+  migrationId: number;
+  /** Under which the destination's room is held. */
+  migrationUuid: string;
+  sourceHostId: string;
+  sourceHostname: string;
+  /** Name of the destination; absent when the scheduler chooses. */
+  host?: string;
+  /** Only what makes it impossible may refuse the destination. */
+  force?: boolean;
+}
+
+const ATTEMPTS = 3;
+/** For what comes before and after the hypervisors' own work. */
+const MARGIN_MS = 600_000;
+
+const argsOf = ({ operation }: { operation: Operation }) => operation.args as unknown as LiveMigrateArgs;
+interface Chosen { destHostId: string; destHostname: string; uri: string; address: string }
+const chosenOf = ({ data }: StepContext) => data as unknown as Chosen & { places: GuestPlaces; ports: InstancePort[]; outcome: MigrationOutcome };
+const hasPorts = async (context: StepContext) => (await context.neighbours.network.instancePorts({ instanceId: context.operation.instanceId })).ports.length > 0;
+
+async function chooseDestination(context: StepContext): Promise<Record<string, unknown>> {
+  const { db, neighbours, operation, data } = context;
+  const { migrationId, migrationUuid, sourceHostId, host, force = false } = argsOf(context);
+  const row = await context.instance();
+  const failures = (data.failures as { message: string }[] | undefined) ?? [];
+  if (host !== undefined && failures.length > 0) throw conflict(failures[0]!.message, { type: 'MigrationPreCheckError' });
+  const judge = async (name: string, claimed: boolean) => {
+    const destination = await findDestination(db, name);
+    if (!destination) throw conflict(`Compute host ${name} could not be found.`, { type: 'ComputeHostNotFound' });
+    const reasons = await refuseDestination({ db, neighbours, actor: operation.actor, row, destination, forced: force, claimed });
+    if (reasons.length > 0) throw conflict(refusalOf(name, reasons), { type: 'MigrationPreCheckError', details: { reasons } });
+    return destination;
+  };
+  if (host !== undefined && data.destHostId == null) await judge(host, false);
+  const { hostId, hostname } = await neighbours.placement.claim({
+    consumerId: migrationUuid, projectId: row.project_id, resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
+    ...(host !== undefined && { requestedHost: host, skipFilters: true }), ...(host === undefined && row.requested_az !== null && { availabilityZone: row.requested_az }),
+    excludeHostIds: [sourceHostId, ...((data.failedHostIds as string[] | undefined) ?? [])],
+  }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
+  // Before anything else may fail, so that the next attempt knows which host it was.
+  await context.remember({ destHostId: hostId, destHostname: hostname });
+  const { facts } = await judge(hostname, true);
+  await updateMigration(db, migrationId, { status: 'preparing', dest_host_id: hostId, dest_compute: hostname, dest_host: facts.hostIp });
+  return { uri: facts.migrationUri, address: facts.hostIp };
+}
+
+/** Moves a running guest to another host. Nothing of it is lost on the way: until it runs there, everything can be taken back. */
+export const liveMigrate = (limits: MigrationLimits): Workflow => ({
+  kind: 'live-migrate',
+  steps: [
+    {
+      name: 'choose_destination',
+      timeoutMs: 120_000,
+      do: chooseDestination,
+      async undo(context) {
+        await context.neighbours.placement.release({ consumerId: argsOf(context).migrationUuid });
+        await context.remember({ destHostId: null, destHostname: null });
+      },
+    },
+    {
+      name: 'bind_ports_on_both',
+      timeoutMs: 120_000,
+      async do(context) {
+        const { sourceHostId, sourceHostname } = argsOf(context);
+        const { destHostId, destHostname } = chosenOf(context);
+        if (!(await hasPorts(context))) return { ports: [] };
+        return await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId: sourceHostId, hostname: sourceHostname, next: { hostId: destHostId, hostname: destHostname } });
+      },
+      async undo(context) {
+        const { sourceHostId, sourceHostname } = argsOf(context);
+        if (await hasPorts(context)) await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId: sourceHostId, hostname: sourceHostname });
+      },
+    },
+    {
+      name: 'prepare_destination',
+      timeoutMs: 600_000,
+      async do(context) {
+        const { destHostId, ports } = chosenOf(context);
+        return await context.command(destHostId, 'prepareMigration', await guestSpec(context.db, await context.instance(), ports)) as Record<string, unknown>;
+      },
+      async undo(context) {
+        await context.command(chosenOf(context).destHostId, 'destroy', {});
+      },
+    },
+    {
+      name: 'migrate',
+      timeoutMs: limits.deadlineMs + MARGIN_MS,
+      pointOfNoReturn: true,
+      async do(context) {
+        const { migrationId, migrationUuid, sourceHostId } = argsOf(context);
+        const { uri, address, places } = chosenOf(context);
+        await updateMigration(context.db, migrationId, { status: 'running' });
+        try {
+          return { outcome: await context.command(sourceHostId, 'migrateLive', { migrationId: migrationUuid, destination: { uri, address, places }, limits }) };
+        } catch (error) {
+          // A source that is silent after the switch, or that may have sent the guest away, is believed nothing: its other end is asked.
+          if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
+          return { outcome: { outcome: 'doubtful', reason: 'the source did not answer' } satisfies MigrationOutcome };
+        }
+      },
+    },
+    {
+      name: 'arrive',
+      timeoutMs: 120_000,
+      async do(context) {
+        const { destHostId, outcome } = chosenOf(context);
+        if (outcome?.outcome === 'broken') throw conflict(`The guest's memory is divided between two hosts: ${outcome.reason}. It was started on neither.`, { type: 'PostCopyBroken' });
+        return { result: await context.command(destHostId, 'finishMigration', {}) };
+      },
+    },
+    {
+      name: 'move_books',
+      timeoutMs: 300_000,
+      async do(context) {
+        const { destHostId, destHostname } = chosenOf(context);
+        const { migrationUuid } = argsOf(context);
+        const { operation: { instanceId }, data, neighbours, db } = context;
+        // Without a sign of life from the destination the books stay as they are.
+        if (data.result === undefined) {
+          const { sourceHostId, sourceHostname } = argsOf(context);
+          if (await hasPorts(context)) await neighbours.network.bindPorts({ instanceId, hostId: sourceHostId, hostname: sourceHostname });
+          await neighbours.placement.release({ consumerId: migrationUuid });
+          return;
+        }
+        const zone = await db.selectFrom('hosts').select('availability_zone').where('id', '=', destHostId).executeTakeFirst();
+        await context.updateInstance({ host_id: destHostId, host: destHostname, availability_zone: zone?.availability_zone ?? 'nova', state_changed_at: dbNow });
+        if (await hasPorts(context)) await neighbours.network.bindPorts({ instanceId, hostId: destHostId, hostname: destHostname });
+        await neighbours.placement.transfer({ from: migrationUuid, to: instanceId });
+      },
+    },
+    {
+      name: 'clean_source',
+      timeoutMs: 120_000,
+      async do(context) {
+        if (context.data.result === undefined) return;
+        try {
+          await context.command(argsOf(context).sourceHostId, 'destroy', {});
+        } catch (error) {
+          if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
+          // It stays in the host's queue and is carried out when the host comes back.
+          context.logger.warn({ hostId: argsOf(context).sourceHostId }, 'the source did not answer; what it has left of the guest is taken away later');
+        }
+      },
+    },
+  ],
+  retry: {
+    from: 'choose_destination', attempts: ATTEMPTS,
+    note: (data, failure) => ({
+      ...data,
+      failedHostIds: [...((data.failedHostIds as string[] | undefined) ?? []), ...(typeof data.destHostId === 'string' ? [data.destHostId] : [])],
+      failures: [...((data.failures as unknown[] | undefined) ?? []), { host: data.destHostname ?? null, message: failure.message }],
+    }),
+  },
+  async succeeded(trx, operation) {
+    await settle(trx, operation, 'completed');
+  },
+  async failed(trx, operation, failure) {
+    const moved = operation.data.result !== undefined;
+    await settle(trx, operation, moved ? 'completed' : FAILED_BEFORE.has(failure.step) ? 'error' : 'failed', operation.noReturn && !moved);
+    if (moved) return;
+    const failures = (operation.data.failures as { message: string }[] | undefined) ?? [];
+    await recordFault(trx, operation.instanceId, { ...failure, details: { failures, cause: failure.details } }, failure.type === 'NoValidHost' ? [noValidHostMessage(failure), ...failures.map(({ message }) => message)].join(' ') : failure.message);
+  },
+  async cancelled(trx, operation) {
+    await settle(trx, operation, 'cancelled');
+  },
+});
+
+const FAILED_BEFORE: ReadonlySet<string> = new Set(['choose_destination', 'bind_ports_on_both', 'prepare_destination']);
+
+async function settle(trx: Transaction<ComputeDb>, operation: Operation, status: MigrationStatus, lost = false): Promise<void> {
+  const told = (operation.data.result as { powerState?: unknown } | undefined)?.powerState;
+  await trx.updateTable('instances')
+    .set({ task_state: null, updated_at: dbNow, state_changed_at: dbNow, ...(lost && { vm_state: 'error' }), ...(typeof told === 'number' && { power_state: told }) })
+    .where('id', '=', operation.instanceId).where('generation', '=', operation.generation).execute();
+  await updateMigration(trx, argsOf({ operation }).migrationId, { status, ...(status === 'completed' && { memory_remaining: 0, disk_remaining: 0, eta_ms: 0 }) });
+}
+
