@@ -6,6 +6,7 @@ import { build } from 'esbuild';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { consolePagesPlugin } from './console-pages.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.base.json'), 'utf8'));
@@ -42,6 +43,7 @@ await build({
   format: 'cjs',
   sourcemap: true,
   keepNames: true,
+  plugins: [consolePagesPlugin],
   alias,
   tsconfig: join(root, 'tsconfig.base.json'),
   logLevel: 'warning',

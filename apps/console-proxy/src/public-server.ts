@@ -1,22 +1,49 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { listenTarget } from '@virga/service';
+import { WebSocketServer } from 'ws';
+import { originAllowed, PAGE_PROTOCOL, readHandshake, type Handshake } from './handshake';
+import { relayConsole } from './relay/relay-console';
+import type { OpenConnection } from './sessions/open-connections';
+import type { Opened } from './sessions/open-console';
 
-const SENTENCE = 'No console is served here: graphical and serial consoles are not built yet.\n';
-const headers = { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(SENTENCE) };
+export interface PublicServerOptions {
+  /** Path to content, all that is served; nothing is looked for in a file system. */
+  pages: Record<string, { type: string; body: string; inlineStyles?: boolean }>;
+  allowedOrigins: ReadonlySet<string>;
+  frameAncestors: string;
+  maxPerAddress: number;
+  idleMs: number;
+  open(handshake: Handshake): Promise<Opened>;
+  opened(connection: OpenConnection): void;
+}
 
-/**
- * The listener that browsers reach. There are no consoles yet, so every path is 404, and a WebSocket handshake is
- * refused in the same way; a request's body is not read.
- */
+/** Largest message from a browser, bytes: room for a pasted text. */
+const MAX_MESSAGE = 1 << 20;
+const NOT_FOUND = 'There is no such page.\n';
+
+/** xterm.js writes style elements, so its page allows them: a style can run nothing, and nothing may be loaded from elsewhere. */
+const securityHeaders = (frameAncestors: string, inlineStyles: boolean) => ({
+  'content-security-policy': `default-src 'none'; script-src 'self'; style-src 'self'${inlineStyles ? " 'unsafe-inline'" : ''}; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${frameAncestors}`,
+  'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin', 'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+});
+
+/** The listener that browsers reach: a fixed set of pages, and WebSockets that lead to consoles. */
 export class PublicServer {
-  private readonly server: Server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
-    response.writeHead(404, { ...headers, connection: 'close' });
-    response.end(request.method === 'HEAD' ? undefined : SENTENCE);
-  }).on('upgrade', (_request, socket) => {
-    // A peer that is gone by now has nothing to be told.
-    socket.on('error', () => socket.destroy());
-    socket.end(`HTTP/1.1 404 Not Found\r\nConnection: close\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${SENTENCE}`);
-  });
+  private readonly server: Server;
+  private readonly sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_MESSAGE, handleProtocols: (names) => [PAGE_PROTOCOL, 'binary'].find((name) => names.has(name)) ?? false });
+  private readonly perAddress = new Map<string, number>();
+
+  constructor(private readonly options: PublicServerOptions) {
+    this.server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 }, (request, response) => this.page(request, response));
+    this.server.on('connection', (socket) => this.admit(socket));
+    this.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      // A peer that is gone by now has nothing to be told.
+      socket.on('error', () => socket.destroy());
+      void this.console(request, socket, head).catch(() => socket.destroy());
+    });
+  }
 
   /** `host:port` or `unix:/path`; resolves with the port that was taken (0 for a socket). */
   async listen(listen: string): Promise<number> {
@@ -28,6 +55,54 @@ export class PublicServer {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => { this.server.close(() => resolve()); });
     this.server.closeAllConnections();
+    for (const socket of this.sockets.clients) socket.terminate();
     await closed;
   }
+
+  /** One address may not take all the room. */
+  private admit(socket: Socket): void {
+    const address = socket.remoteAddress ?? '';
+    const open = (this.perAddress.get(address) ?? 0) + 1;
+    if (open > this.options.maxPerAddress) {
+      socket.destroy();
+      return;
+    }
+    this.perAddress.set(address, open);
+    socket.setNoDelay(true).once('close', () => {
+      const left = this.perAddress.get(address)! - 1;
+      if (left > 0) this.perAddress.set(address, left);
+      else this.perAddress.delete(address);
+    });
+  }
+
+  private page(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? '').split('?', 1)[0]!;
+    const page = Object.hasOwn(this.options.pages, path) ? this.options.pages[path] : undefined;
+    const [status, type, body] = page === undefined ? [404, 'text/plain; charset=utf-8', NOT_FOUND]
+      : request.method === 'GET' || request.method === 'HEAD' ? [200, page.type, page.body] : [405, 'text/plain; charset=utf-8', 'Pages are only read.\n'];
+    response.writeHead(status, { ...securityHeaders(this.options.frameAncestors, page?.inlineStyles === true), 'content-type': type, 'content-length': Buffer.byteLength(body), ...(status !== 200 && { connection: 'close' }) });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  private async console(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (!originAllowed(request, this.options.allowedOrigins)) return refuse(socket, '403 Forbidden');
+    const handshake = readHandshake(request);
+    const opened = await this.options.open(handshake);
+    const refused = 'refused' in opened;
+    // A client that does not know our close codes is told by HTTP, without a word more: it would take it for a frame.
+    if (refused && !handshake.page) return refuse(socket, '403 Forbidden');
+    if (socket.destroyed) {
+      if (!refused) opened.host.destroy();
+      return;
+    }
+    if (!refused) socket.once('close', () => opened.host.destroy());
+    this.sockets.handleUpgrade(request, socket, head, (client) => {
+      if (refused) return client.close(opened.refused, opened.reason);
+      const { session, attemptId, hostId, host } = opened;
+      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, idleMs: this.options.idleMs });
+      return this.options.opened({ session, attemptId, hostId, socket: client });
+    });
+  }
 }
+
+const refuse = (socket: Duplex, status: string): void => { socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`); };

@@ -66,11 +66,12 @@ const APPS: App[] = [
   },
   {
     name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute) }),
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute), VIRGA_COMPUTE_CONSOLE_URL: `http://127.0.0.1:${site.ports.console}` }),
   },
   {
-    name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq'],
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), ...tlsEnv(consoleProxyIdentity(site)) }),
+    name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq', 'identity'],
+    // A dashboard on this machine may show consoles in its pages.
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), VIRGA_CONSOLE_FRAME_ANCESTORS: "'self' http://127.0.0.1:* http://localhost:*", ...tlsEnv(consoleProxyIdentity(site)) }),
     files: (site) => [join(consoleProxyIdentity(site), IDENTITY_FILES.cert)],
   },
 ];

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -33,12 +32,8 @@ export class LocalConsoles implements ConsoleDesk {
 
   async describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }> {
     const { store, driver } = this.host;
-    const spec = await store.spec(instanceId);
-    const dir = store.dir(instanceId);
-    const protocols: ConsoleProtocol[] = ['vnc', 'serial'];
-    // A machine has the socket of a further screen only when it was made with one.
-    if (await stat(join(dir, CONSOLE_SOCKETS.spice)).then(() => true, () => false)) protocols.push('spice');
-    return { protocols, running: ON.has(await driver.powerState(spec.instanceId)) };
+    await store.spec(instanceId);
+    return { protocols: ['vnc', 'serial'], running: ON.has(await driver.powerState(instanceId)) };
   }
 
   async grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'> {

@@ -8,10 +8,7 @@ import { guestNic } from './nics';
 
 export const CONSOLE_LOG = 'console.log';
 /** Names in the instance's directory; nothing of a console listens on a network. */
-export const CONSOLE_SOCKETS = { vnc: 'vnc.sock', serial: 'serial.sock', spice: 'spice.sock' } as const;
-
-/** A second screen costs memory, so a guest has it when its image (`hw_spice`) or flavor (`hw:spice`) says so. */
-const wantsSpice = ({ image, flavor }: BuildSpec): boolean => [image.properties['hw_spice'], flavor.extraSpecs['hw:spice']].some((value) => value?.toLowerCase() === 'true');
+export const CONSOLE_SOCKETS = { vnc: 'vnc.sock', serial: 'serial.sock' } as const;
 
 interface Place {
   /** The instance's own directory. */
@@ -34,7 +31,6 @@ export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec,
     consoleLog: join(dir, CONSOLE_LOG),
     serialSocket: join(dir, CONSOLE_SOCKETS.serial),
     vncSocket: join(dir, CONSOLE_SOCKETS.vnc),
-    ...(wantsSpice(spec) && { spiceSocket: join(dir, CONSOLE_SOCKETS.spice) }),
   };
 }
 

@@ -18,8 +18,6 @@ export interface GuestParts {
   /** Sockets of the serial line and of the screen, in the instance's own directory. */
   serialSocket: string;
   vncSocket: string;
-  /** Of a second screen, by SPICE; absent when the guest has none. */
-  spiceSocket?: string;
 }
 
 /** A machine's life. Every verb is idempotent: what is so already is success. */

@@ -255,7 +255,7 @@ export interface ConsoleAuthTokensTable {
   /** Also names the session. */
   id: string;
   token_hash: string;
-  /** vnc, spice or serial. */
+  /** vnc or serial. */
   protocol: string;
   /** As the API calls it, e.g. novnc. */
   console_type: string;

@@ -142,10 +142,6 @@ describe('domainXml', () => {
     expect(domainXml(SPEC, PARTS, SETTINGS)).toBe(GOLDEN);
   });
 
-  it('has a second screen when it is asked for, on a socket as well', () => {
-    expect(domainXml(SPEC, { ...PARTS, spiceSocket: '/i/spice.sock' }, SETTINGS)).toMatch(/<graphics type="spice">\s*<listen type="socket" socket="\/i\/spice.sock"\/>/);
-  });
-
   it('leaves offloads to the guest where the datapath completes them', () => {
     const nic = one(readXml(domainXml(SPEC, PARTS, { ...SETTINGS, checksumOffload: true })), 'devices', 'interface')!;
     expect(nic.children.map((child) => (typeof child === 'string' ? child : child.name))).toEqual(['mac', 'target', 'model', 'mtu', 'rom']);

@@ -155,7 +155,7 @@ function pointer({ image }: BuildSpec): XmlElement[] {
 }
 
 /** Serial line and screen are sockets in the instance's own directory; nothing listens on a network. */
-function consoles({ serialSocket, consoleLog, vncSocket, spiceSocket }: GuestParts): (XmlElement | undefined)[] {
+function consoles({ serialSocket, consoleLog, vncSocket }: GuestParts): XmlElement[] {
   return [
     element('serial', { type: 'unix' },
       element('source', { mode: 'bind', path: socketPath(serialSocket) }),
@@ -163,7 +163,6 @@ function consoles({ serialSocket, consoleLog, vncSocket, spiceSocket }: GuestPar
       element('target', { type: 'isa-serial', port: 0 })),
     // Viewers never throw each other out.
     element('graphics', { type: 'vnc', sharePolicy: 'force-shared' }, element('listen', { type: 'socket', socket: socketPath(vncSocket) })),
-    spiceSocket === undefined ? undefined : element('graphics', { type: 'spice' }, element('listen', { type: 'socket', socket: socketPath(spiceSocket) })),
     element('video', {}, element('model', { type: 'vga', vram: 16_384, heads: 1, primary: 'yes' })),
   ];
 }

@@ -1,0 +1,69 @@
+import type { Duplex } from 'node:stream';
+import { SERIAL_FRAME, SerialFrameReader, serialFrame } from '@virga/contracts';
+import type { RawData, WebSocket } from 'ws';
+import { CLOSE } from './close-codes';
+
+/** What a browser that stalls may have waiting here; beyond it nothing more is read from the host. */
+const HIGH_BYTES = 512 * 1024;
+const LOW_BYTES = 128 * 1024;
+const PING_MS = 20_000;
+const PIECE = 32 * 1024;
+const UNSUPPORTED_DATA = 1003;
+
+export interface RelayOptions {
+  serial: boolean;
+  /** True for our own page, which is told who types. */
+  page: boolean;
+  idleMs: number;
+}
+
+/** Joins a browser and a host's console until either ends. Bytes wait in the slower end's kernel, not here. */
+export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, idleMs }: RelayOptions): void {
+  let heard = true;
+  let active = Date.now();
+  const pinging = setInterval(() => {
+    if (!heard) return socket.terminate();
+    if (Date.now() - active > idleMs) return socket.close(CLOSE.idle, 'idle');
+    heard = false;
+    socket.ping();
+  }, PING_MS);
+
+  const sent = () => { if (host.isPaused() && socket.bufferedAmount < LOW_BYTES) host.resume(); };
+  const show = (bytes: Buffer, binary = true) => {
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(bytes, { binary }, sent);
+    if (socket.bufferedAmount > HIGH_BYTES) host.pause();
+  };
+  const reader = new SerialFrameReader();
+  const fromHost = serial
+    ? (bytes: Buffer) => {
+      try {
+        for (const { kind, payload } of reader.take(bytes)) {
+          if (kind === SERIAL_FRAME.data) show(payload);
+          else if (page) show(payload, false);
+        }
+      } catch { host.destroy(); }
+    }
+    : (bytes: Buffer) => show(bytes);
+  const toHost = (bytes: Buffer) => {
+    if (host.write(bytes)) return;
+    socket.pause();
+    host.once('drain', () => socket.resume());
+  };
+
+  host.on('data', fromHost).on('error', () => host.destroy()).on('close', () => { if (socket.readyState === socket.OPEN) socket.close(CLOSE.again, 'again'); });
+  socket.on('pong', () => { heard = true; }).on('error', () => socket.terminate()).on('close', () => { clearInterval(pinging); host.destroy(); });
+  socket.on('message', (data: RawData, binary: boolean) => {
+    heard = true;
+    active = Date.now();
+    const bytes = data as Buffer;
+    if (binary && !serial) return toHost(bytes);
+    if (binary) {
+      for (let at = 0; at < bytes.length; at += PIECE) toHost(serialFrame(SERIAL_FRAME.data, bytes.subarray(at, at + PIECE)));
+      return undefined;
+    }
+    // The one thing that a page says in words.
+    if (serial && page && bytes.toString() === 'take') return toHost(serialFrame(SERIAL_FRAME.control, Buffer.from('{"take":true}')));
+    return socket.close(UNSUPPORTED_DATA, 'binary only');
+  });
+}

@@ -1,0 +1,59 @@
+import { build } from 'esbuild';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'apps/console-proxy/pages');
+
+const page = (title, script, controls) => `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
+<link rel="stylesheet" href="/assets/${script}.css"><script type="module" src="/assets/${script}.js"></script></head>
+<body class="${script}" data-state="connecting">
+<header><span id="status" role="status" aria-live="polite">Connecting…</span>
+${controls}
+<button id="paste" type="button">Paste text</button><button id="fullscreen" type="button">Full screen</button><button id="reconnect" type="button" hidden>Reconnect</button></header>
+<div id="paste-box" hidden><textarea id="paste-text" aria-label="Text to be typed into the server" spellcheck="false"></textarea><button id="paste-send" type="button">Type it</button></div>
+<main id="screen" aria-label="Screen of the server"></main>
+<noscript>This console (noVNC or xterm.js) needs JavaScript.</noscript>
+</body></html>
+`;
+
+const key = (keysym, code) => `${keysym}:${code}`;
+const CTRL = key(0xffe3, 'ControlLeft');
+const ALT = key(0xffe9, 'AltLeft');
+const KEYS = [
+  ['Esc', key(0xff1b, 'Escape')], ['Tab', key(0xff09, 'Tab')], ['Ctrl+C', `${CTRL} ${key(0x63, 'KeyC')}`], ['Alt+Tab', `${ALT} ${key(0xff09, 'Tab')}`],
+  ...Array.from({ length: 12 }, (_, at) => [`F${at + 1}`, key(0xffbe + at, `F${at + 1}`)]), ...[1, 2, 3].map((at) => [`Ctrl+Alt+F${at}`, `${CTRL} ${ALT} ${key(0xffbd + at, `F${at}`)}`]),
+];
+const VNC = `<button id="cad" type="button">Ctrl+Alt+Del</button>
+<select id="keys" aria-label="Send a key"><option value="">Keys…</option>${KEYS.map(([name, value]) => `<option value="${value}">${name}</option>`).join('')}</select>
+<label><input id="fit" type="checkbox" checked> Fit to window</label>`;
+const SERIAL = `<span id="role"></span><button id="take" type="button" hidden>Take the keyboard</button>
+<button type="button" data-send="\\u0003">Ctrl+C</button><button type="button" data-send="\\u0004">Ctrl+D</button><button type="button" data-send="\\u001b">Esc</button>`;
+
+/** All that a console proxy serves: path to type and content. Scripts are bundled, so that a page loads two files. */
+export async function consolePages() {
+  const pages = {
+    '/vnc_auto.html': { type: 'text/html; charset=utf-8', body: page('Console (noVNC)', 'vnc', VNC) },
+    '/serial_auto.html': { type: 'text/html; charset=utf-8', inlineStyles: true, body: page('Serial console', 'serial', SERIAL) },
+  };
+  const { outputFiles } = await build({
+    entryPoints: { vnc: join(source, 'vnc.mjs'), serial: join(source, 'serial.mjs') }, outdir: '/', bundle: true, minify: true, write: false, format: 'esm', target: 'es2022', legalComments: 'inline', logLevel: 'warning',
+  });
+  for (const { path, text } of outputFiles) pages[`/assets${path}`] = { type: 'text/javascript; charset=utf-8', body: text };
+  const css = readFileSync(join(source, 'console.css'), 'utf8');
+  const xterm = readFileSync(join(dirname(source), '../../node_modules/@xterm/xterm/css/xterm.css'), 'utf8');
+  pages['/assets/vnc.css'] = { type: 'text/css; charset=utf-8', body: css };
+  pages['/assets/serial.css'] = { type: 'text/css; charset=utf-8', body: css + xterm };
+  return pages;
+}
+
+/** Lets a bundle import them: nothing is read from a file system when the proxy runs. */
+export const consolePagesPlugin = {
+  name: 'console-pages',
+  setup(context) {
+    context.onResolve({ filter: /^virga:console-pages$/ }, ({ path }) => ({ path, namespace: 'console-pages' }));
+    context.onLoad({ filter: /.*/, namespace: 'console-pages' }, async () => ({ contents: `export const pages = ${JSON.stringify(await consolePages())};`, loader: 'js' }));
+  },
+};
