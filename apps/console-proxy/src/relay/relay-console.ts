@@ -30,7 +30,8 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, id
 
   const sent = () => { if (host.isPaused() && socket.bufferedAmount < LOW_BYTES) host.resume(); };
   const show = (bytes: Buffer, binary = true) => {
-    if (socket.readyState !== socket.OPEN) return;
+    // Nobody looks any more: a guest that floods is not read on.
+    if (socket.readyState !== socket.OPEN) return void host.destroy();
     socket.send(bytes, { binary }, sent);
     if (socket.bufferedAmount > HIGH_BYTES) host.pause();
   };
