@@ -30,7 +30,7 @@ let answer: ((handshake: Handshake) => Opened) | undefined;
 let ended: { sessionId: string; attemptId: string; verdict: 'deleted' | 'moved' }[] = [];
 const connections = new OpenConnections({ watch: async () => ({ ended }) } as never, silentLogger);
 const server = new PublicServer({
-  pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: "'self'", maxPerAddress: 20, idleMs: 60_000,
+  pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: '', maxPerAddress: 20, idleMs: 60_000,
   open: async (handshake) => answer?.(handshake) ?? (handshake.token === TOKEN ? { session: session(protocol), attemptId: 'a', hostId: 'h', host } : { refused: CLOSE.invalid, reason: 'invalid' }),
   opened: (connection) => connections.add(connection),
 });

@@ -12,6 +12,7 @@ export interface PublicServerOptions {
   /** Path to content, all that is served; nothing is looked for in a file system. */
   pages: Record<string, { type: string; body: string; inlineStyles?: boolean }>;
   allowedOrigins: ReadonlySet<string>;
+  /** Besides the proxy's own origin, with blanks between them. */
   frameAncestors: string;
   maxPerAddress: number;
   idleMs: number;
@@ -25,7 +26,7 @@ const NOT_FOUND = 'There is no such page.\n';
 
 /** xterm.js writes style elements, so its page allows them: a style can run nothing, and nothing may be loaded from elsewhere. */
 const securityHeaders = (frameAncestors: string, inlineStyles: boolean) => ({
-  'content-security-policy': `default-src 'none'; script-src 'self'; style-src 'self'${inlineStyles ? " 'unsafe-inline'" : ''}; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${frameAncestors}`,
+  'content-security-policy': `default-src 'none'; script-src 'self'; style-src 'self'${inlineStyles ? " 'unsafe-inline'" : ''}; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${`'self' ${frameAncestors}`.trimEnd()}`,
   'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin', 'permissions-policy': 'camera=(), microphone=(), geolocation=()',
 });
 

@@ -71,7 +71,7 @@ const APPS: App[] = [
   {
     name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq', 'identity'],
     // A dashboard on this machine may show consoles in its pages.
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), VIRGA_CONSOLE_FRAME_ANCESTORS: "'self' http://127.0.0.1:* http://localhost:*", ...tlsEnv(consoleProxyIdentity(site)) }),
+    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), VIRGA_CONSOLE_FRAME_ANCESTORS: 'http://127.0.0.1:* http://localhost:*', ...tlsEnv(consoleProxyIdentity(site)) }),
     files: (site) => [join(consoleProxyIdentity(site), IDENTITY_FILES.cert)],
   },
 ];

@@ -75,7 +75,7 @@ function nextSteps(site: Site, choose: string): string {
 }
 
 function makeDirectories(site: Site): void {
-  for (const [path, mode] of [[site.etc, 0o711], [site.log, 0o700], [site.parts, 0o700], [site.release, 0o755], [join(site.state, 'hosts'), 0o711], [join(site.state, 'data'), 0o711]] as const) {
+  for (const [path, mode] of [[site.etc, 0o711], [join(site.etc, 'tls'), 0o711], [site.log, 0o700], [site.parts, 0o700], [site.release, 0o755], [join(site.state, 'hosts'), 0o711], [join(site.state, 'data'), 0o711]] as const) {
     mkdirSync(path, { recursive: true });
     chmodSync(path, mode);
   }
