@@ -234,7 +234,7 @@ describe('the end', () => {
     expect(await cloud.json<{ Name: string }[]>('port', 'list', '--network', 'net1', '--device-owner', 'compute:nova')).toEqual([]);
     expect(await cloud.json<{ status: string; device_id: string }>('port', 'show', 'port1')).toMatchObject({ status: 'DOWN', device_id: '' });
     for (const host of ['host1', 'host2']) for (const id of ids) expect(existsSync(join(cloud.state, 'hosts', host, 'agent/instances', id))).toBe(false);
-    expect((await cloud.json<{ Used: number }[]>('hypervisor', 'list', '--long')).length).toBe(1);
+    expect((await cloud.json<{ Used: number }[]>('hypervisor', 'list', '--long')).length).toBe(2);
     await cloud.openstack('port', 'delete', 'port1');
     await cloud.openstack('router', 'remove', 'subnet', 'r1', 'sub1');
     await cloud.openstack('router', 'delete', 'r1');
