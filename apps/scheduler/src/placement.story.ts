@@ -62,7 +62,7 @@ describe('placement', () => {
     expect(await placement.claim(request)).toEqual({ hostId: 'id-one', hostname: 'one' });
     expect((await placement.hosts({})).hosts).toEqual([{
       hostId: 'id-one', hostname: 'one', availabilityZone: 'nova', enabled: true, alive: true,
-      inventory: { vcpus: 4, memoryMb: 4608, diskGb: 40 }, used: request.resources,
+      inventory: { vcpus: 4, memoryMb: 4608, diskGb: 40 }, capacity: { vcpus: 16, memoryMb: 4096, diskGb: 40 }, used: request.resources,
     }]);
     const held = [{ consumerId: request.consumerId, hostId: 'id-one', resources: request.resources }];
     expect(await placement.allocations({})).toEqual({ allocations: held });
