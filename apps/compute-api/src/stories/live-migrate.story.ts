@@ -181,6 +181,37 @@ describe('live migration', () => {
       await expectOnePlace();
     });
 
+    const reset = (state: string) => lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { 'os-resetState': { state } });
+
+    it('is taken back by a reset of the state, with nothing left', async () => {
+      const source = await agentOf();
+      await begin();
+      expect((await reset('error')).status).toBe(202);
+      const seen = await settled();
+      for (const agent of lab.agents) delete agent.behaviour.migrateLive;
+      expect(seen.status).toBe('ERROR');
+      expect((await newest()).status).toBe('cancelled');
+      expect(await agentOf()).toBe(source);
+      await reset('active');
+      await expectOnePlace();
+    });
+
+    it('goes on after the switch when the state is reset, and the books follow the guest', async () => {
+      const source = await agentOf();
+      await begin();
+      await progress({ mode: 'post-copy' });
+      expect((await reset('error')).status).toBe(202);
+      const { generation, task_state: task } = await row();
+      expect(task).toBe('migrating');
+      expect((await lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { 'os-stop': null })).status).toBe(409);
+      await finish();
+      expect((await newest()).status).toBe('completed');
+      expect(await agentOf()).not.toBe(source);
+      expect(await row()).toMatchObject({ vm_state: 'error', generation });
+      await reset('active');
+      await expectOnePlace();
+    });
+
     it('says so when the guest is lost after the switch, and starts it nowhere', async () => {
       await begin();
       await progress({ mode: 'post-copy' });
