@@ -7,11 +7,12 @@ import { down } from './verbs/down';
 import { host } from './verbs/host';
 import { logs } from './verbs/logs';
 import { openrc } from './verbs/openrc';
+import { restart } from './verbs/restart';
 import { status } from './verbs/status';
 import { up } from './verbs/up';
 import { verify } from './verbs/verify';
 
-const VERBS = { up, status, openrc, logs, down, destroy, verify, host } as const;
+const VERBS = { up, status, openrc, logs, down, destroy, verify, host, restart } as const;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));

@@ -2,7 +2,7 @@ import { createLogger, errorMessage, retry } from '@virga/core';
 import { createDatabase, isMigrated, migrate, OutboxRelay, sql } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
 import { RabbitBus, busMetrics } from '@virga/rpc';
-import { answerMetrics, listenTarget, runService } from '@virga/service';
+import { answerMetrics, openApi, runService } from '@virga/service';
 import { createComputeApp } from './compute-app';
 import { computeApiConfig, migrateConfig } from './config';
 import { computeMigrations } from './db/migrations';
@@ -11,7 +11,7 @@ import { outboxPublisher } from './operations/publish-outbox';
 
 async function serve(): Promise<void> {
   const config = computeApiConfig();
-  await runService({ name: 'compute-api', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+  await runService({ name: 'compute-api', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL, drainSeconds: config.VIRGA_DRAIN_SECONDS }, async ({ logger, admin, onStop }) => {
     const db = createDatabase<ComputeDb>({ url: config.VIRGA_DB_URL });
     onStop('database', () => db.destroy());
     if (!(await isMigrated(db, computeMigrations))) throw new Error('the schema is not up to date; run: main.js migrate');
@@ -37,8 +37,7 @@ async function serve(): Promise<void> {
       verifyToken: (token) => verifier.verify(token), onAnswer: answerMetrics(admin.metrics),
     });
     onStop('http', () => app.close());
-    const target = listenTarget(config.VIRGA_LISTEN);
-    await app.listen('path' in target ? target : { port: target.port, host: target.host });
+    await openApi(app, config.VIRGA_LISTEN, config.VIRGA_DRAIN_SECONDS, { onStop, logger });
   });
 }
 

@@ -23,7 +23,6 @@ void runService({ name: 'console-proxy', adminListen: config.VIRGA_ADMIN_LISTEN,
   bus.onReconnect(() => void readRevocations().catch((error: unknown) => logger.warn({ reason: errorMessage(error) }, 'revocations not read')));
   await retry({ attempts: 60, baseMs: 500, maxMs: 1000 }, readRevocations);
   connections.start();
-  onStop('connections', () => connections.stop());
   const door = { consoles, identity: () => readTlsIdentity(config), isRevoked: ({ holder }: Parameters<Parameters<typeof openConsole>[0]['isRevoked']>[0]) => connections.isRevoked(holder), logger };
   const server = new PublicServer({
     pages, allowedOrigins: new Set(config.VIRGA_CONSOLE_ALLOWED_ORIGINS.split(',').map((origin) => origin.trim()).filter(Boolean)),
@@ -31,6 +30,7 @@ void runService({ name: 'console-proxy', adminListen: config.VIRGA_ADMIN_LISTEN,
     open: (handshake) => openConsole(door, handshake), opened: (connection) => connections.add(connection),
   });
   await server.listen(config.VIRGA_LISTEN);
-  onStop('public listener', () => server.close());
+  // Nobody is told to come again as long as this process would take them in again.
+  onStop('public listener', () => server.close(() => connections.stop()));
   admin.addCheck('broker', () => bus.connected);
 });

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { listenTarget } from '@virga/service';
+import { drain, listenTarget } from '@virga/service';
 import { WebSocketServer } from 'ws';
 import { originAllowed, PAGE_PROTOCOL, readHandshake, type Handshake } from './handshake';
 import { relayConsole } from './relay/relay-console';
@@ -23,6 +23,10 @@ export interface PublicServerOptions {
 /** Largest message from a browser, bytes: room for a pasted text. */
 const MAX_MESSAGE = 1 << 20;
 const NOT_FOUND = 'There is no such page.\n';
+
+/** How long a browser may take to hang up when the proxy ends, and a connection may be quiet before it is closed then, ms. */
+const LEAVE_MS = 3000;
+const QUIET_MS = 300;
 
 /** xterm.js writes style elements, so its page allows them: a style can run nothing, and nothing may be loaded from elsewhere. */
 const securityHeaders = (frameAncestors: string, inlineStyles: boolean) => ({
@@ -53,11 +57,13 @@ export class PublicServer {
     return typeof address === 'object' && address ? address.port : 0;
   }
 
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => { this.server.close(() => resolve()); });
+  /** Accepts nobody any more, has `end` end what is open, and hangs up on what is left after a moment. */
+  async close(end: () => Promise<void> = async () => undefined): Promise<void> {
+    const drained = drain(this.server, { limitMs: LEAVE_MS, quietMs: QUIET_MS });
+    await end();
+    await drained;
     this.server.closeAllConnections();
     for (const socket of this.sockets.clients) socket.terminate();
-    await closed;
   }
 
   /** One address may not take all the room. */

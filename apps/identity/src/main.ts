@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { createLogger, errorMessage } from '@virga/core';
 import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
 import { RabbitBus, busMetrics } from '@virga/rpc';
-import { answerMetrics, listenTarget, runService } from '@virga/service';
+import { answerMetrics, openApi, runService } from '@virga/service';
 import { bootstrap } from './bootstrap/bootstrap';
 import { readBootstrapDocument } from './bootstrap/bootstrap-document';
 import { identityConfig, keyConfig, migrateConfig } from './config';
@@ -14,7 +14,7 @@ import { SigningKeys } from './tokens/signing-keys';
 
 async function serve(): Promise<void> {
   const config = identityConfig();
-  await runService({ name: 'identity', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+  await runService({ name: 'identity', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL, drainSeconds: config.VIRGA_DRAIN_SECONDS }, async ({ logger, admin, onStop }) => {
     const db = createDatabase<IdentitySchema>({ url: config.VIRGA_DB_URL });
     onStop('database', () => db.destroy());
     if (!(await isMigrated(db, migrations))) throw new Error('the schema is not up to date; run: main.js migrate');
@@ -31,8 +31,7 @@ async function serve(): Promise<void> {
       onAnswer: answerMetrics(admin.metrics),
     });
     onStop('http', () => identity.stop());
-    const target = listenTarget(config.VIRGA_LISTEN);
-    await identity.app.listen('path' in target ? target : { port: target.port, host: target.host });
+    await openApi(identity.app, config.VIRGA_LISTEN, config.VIRGA_DRAIN_SECONDS, { onStop, logger });
   });
 }
 

@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { Logger, RequestContext } from '@virga/core';
-import { FAULT_STYLES, POLICY, PolicyEnforcer, createHttpApp } from '@virga/rest';
+import { FAULT_STYLES, POLICY, PolicyEnforcer, createHttpApp, type HttpEdgeOptions } from '@virga/rest';
 import { CONFIG, type ImageConfig } from './config';
 import { DB, type ImageDb } from './db/tables';
 import { ImageRepository } from './images/image.repository';
@@ -24,6 +24,7 @@ export interface ImageAppParts {
   store: FileStore;
   logger: Logger;
   verifyToken(token: string): Promise<RequestContext>;
+  onAnswer?: HttpEdgeOptions['onAnswer'];
 }
 
 @Module({})
@@ -45,7 +46,7 @@ class ImageModule {
 export async function createImageApp(parts: ImageAppParts): Promise<NestFastifyApplication> {
   const app = await createHttpApp(ImageModule.with(parts), {
     service: 'image', identityUrl: parts.config.VIRGA_PUBLIC_IDENTITY_URL, policies: imagePolicies, logger: parts.logger,
-    verifyToken: (token) => parts.verifyToken(token),
+    verifyToken: (token) => parts.verifyToken(token), ...(parts.onAnswer && { onAnswer: parts.onAnswer }),
   });
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   // Image data is never buffered: the handler gets the stream.

@@ -2,7 +2,7 @@ import { imageContract } from '@virga/contracts';
 import { createDatabase, isMigrated, migrate } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
 import { RabbitBus, busMetrics } from '@virga/rpc';
-import { listenTarget, runService } from '@virga/service';
+import { answerMetrics, openApi, runService } from '@virga/service';
 import { readConfig } from './config';
 import { migrations } from './db/migrations';
 import type { ImageSchema } from './db/tables';
@@ -24,7 +24,7 @@ async function runMigrations(): Promise<void> {
 }
 
 async function serve(): Promise<void> {
-  await runService({ name: 'image', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+  await runService({ name: 'image', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL, drainSeconds: config.VIRGA_DRAIN_SECONDS }, async ({ logger, admin, onStop }) => {
     onStop('database', () => db.destroy());
     const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, logger });
     onStop('bus', () => bus.close());
@@ -36,15 +36,15 @@ async function serve(): Promise<void> {
     const parts = { images, store, downloads: new DownloadTickets(), uploads: new UploadTickets(), config, logger };
     const dataServer = new DataServer(parts);
     await dataServer.listen(config.VIRGA_IMAGE_DATA_LISTEN);
-    onStop('data server', () => dataServer.close());
+    onStop('data server', () => dataServer.close(config.VIRGA_DRAIN_SECONDS * 1000));
     const served = await bus.serve(imageContract, imageHandlers(parts));
     onStop('rpc', () => served.stop());
     const sweeper = new StoreSweeper(images, store, logger);
     sweeper.start();
     onStop('sweeper', () => sweeper.stop());
-    const app = await createImageApp({ config, db, store, logger, verifyToken: (token) => verifier.verify(token) });
-    await app.listen(listenTarget(config.VIRGA_LISTEN) as unknown as number);
+    const app = await createImageApp({ config, db, store, logger, verifyToken: (token) => verifier.verify(token), onAnswer: answerMetrics(admin.metrics) });
     onStop('api', () => app.close());
+    await openApi(app, config.VIRGA_LISTEN, config.VIRGA_DRAIN_SECONDS, { onStop, logger });
     admin.addCheck('broker', () => bus.connected);
     admin.addCheck('database', () => isMigrated(db, migrations));
   });

@@ -2,7 +2,7 @@ import { createDatabase, isMigrated, migrate, sql } from '@virga/db';
 import { createLogger } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
 import { RabbitBus, busMetrics } from '@virga/rpc';
-import { answerMetrics, listenTarget, runService } from '@virga/service';
+import { answerMetrics, openApi, runService } from '@virga/service';
 import { listOf, readConfig, readDatabaseConfig } from './config';
 import { migrations } from './db/migrations';
 import type { NetworkSchema } from './db/tables';
@@ -22,7 +22,7 @@ async function runMigrations(): Promise<void> {
 
 async function serve(): Promise<void> {
   const config = readConfig();
-  await runService({ name: 'network', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
+  await runService({ name: 'network', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL, drainSeconds: config.VIRGA_DRAIN_SECONDS }, async ({ logger, admin, onStop }) => {
     const db = createDatabase<NetworkSchema>({ url: config.VIRGA_DB_URL });
     onStop('database', () => db.destroy());
     if (!(await isMigrated(db, migrations))) throw new Error('the schema is not up to date; run: main.js migrate');
@@ -49,8 +49,7 @@ async function serve(): Promise<void> {
     });
     await app.start();
     onStop('network', () => app.stop());
-    const target = listenTarget(config.VIRGA_LISTEN);
-    await app.http.listen('path' in target ? (target as never) : target.port, 'path' in target ? undefined as never : target.host);
+    await openApi(app.http, config.VIRGA_LISTEN, config.VIRGA_DRAIN_SECONDS, { onStop, logger });
   });
 }
 

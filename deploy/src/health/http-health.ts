@@ -8,7 +8,8 @@ export interface HttpAnswer {
 /** GET over a unix socket. Rejects when nobody answers within `timeoutMs`. */
 export function getOverSocket(socketPath: string, path: string, timeoutMs = 3_000): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, timeout: timeoutMs }, (response) => {
+    // A kept connection would lead to the process of before.
+    const call = request({ socketPath, path, timeout: timeoutMs, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk)).on('end', () => resolve({ status: response.statusCode ?? 0, body }));
     });
@@ -21,7 +22,7 @@ export function getOverSocket(socketPath: string, path: string, timeoutMs = 3_00
 /** POST with a JSON body over a unix socket. */
 export function postOverSocket(socketPath: string, path: string, body: unknown, timeoutMs: number): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path, method: 'POST', timeout: timeoutMs, headers: { 'content-type': 'application/json' } }, (response) => {
+    const call = request({ socketPath, path, method: 'POST', timeout: timeoutMs, agent: false, headers: { 'content-type': 'application/json' } }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk)).on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
     });
@@ -31,11 +32,13 @@ export function postOverSocket(socketPath: string, path: string, body: unknown, 
   });
 }
 
-/** Health of an app by its admin listener: GET /readyz. */
-export async function appHealth(socketPath: string): Promise<string | undefined> {
+/** Health of an app by its admin listener: GET /readyz. With a PID the answer must be that process's own. */
+export async function appHealth(socketPath: string, pid?: number): Promise<string | undefined> {
   try {
     const { status, body } = await getOverSocket(socketPath, '/readyz');
-    return status === 200 ? undefined : `not ready (${status}): ${body.slice(0, 300)}`;
+    if (status !== 200) return `not ready (${status}): ${body.slice(0, 300)}`;
+    const { pid: answered } = JSON.parse(body) as { pid?: number };
+    return pid === undefined || answered === pid ? undefined : `process ${answered} answers, not yet ${pid}`;
   } catch (error) {
     return `its admin socket does not answer: ${(error as Error).message}`;
   }

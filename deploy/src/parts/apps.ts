@@ -9,6 +9,7 @@ import { EXTERNAL_PHYSICAL_NETWORK } from '../seed/external-network';
 import { consoleProxyIdentity, hostIdentity, tlsEnv } from '../pki/identities';
 import type { SecretStore } from '../secrets';
 import type { HostPlan, Site } from '../site';
+import type { Listener } from '../process/listeners';
 import { hostId, inHost } from '../stages/host-namespace';
 import { asUser, SERVICE_USER } from '../system-users';
 import { databaseUrl, type Schema } from './mariadb';
@@ -19,6 +20,8 @@ import type { Part } from './part';
 import { brokerUrl, fleetsOf } from './rabbitmq';
 
 export const REGION = 'RegionOne';
+/** The services' own default of VIRGA_DRAIN_SECONDS. */
+const DRAIN_SECONDS = 60;
 
 interface App {
   /** Name of the part, of its log and of its broker user. */
@@ -30,32 +33,39 @@ interface App {
   /** Old space of V8 in MB; the heap of a service at rest is 30 to 50. */
   heapMb: number;
   after: string[];
+  /** Where it is reached. */
+  listen?: (site: Site) => Listener[];
+  /** How long requests under way may take after SIGTERM, seconds. */
+  drainSeconds?: number;
   env?: (site: Site, secrets: SecretStore) => Record<string, string>;
   /** Besides the bundle, what makes it start anew. */
   files?: (site: Site) => string[];
 }
 
-const listen = (port: number): string => `127.0.0.1:${port}`;
+const at = (port: number, host = '127.0.0.1', env = 'VIRGA_LISTEN'): Listener => ({ env, host, port });
 
 /** The services of the control plane. Those that check tokens need identity's keys, so it comes first. */
 const APPS: App[] = [
   {
     name: 'identity', app: 'identity', entry: 'main', schema: 'identity', heapMb: 256, after: ['mariadb', 'rabbitmq'],
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.identity), VIRGA_IDENTITY_KEY_FILE: join(site.state, 'data/identity/key') }),
+    listen: (site) => [at(site.ports.identity)],
+    env: (site) => ({ VIRGA_IDENTITY_KEY_FILE: join(site.state, 'data/identity/key') }),
   },
   { name: 'scheduler', app: 'scheduler', entry: 'main', schema: 'placement', heapMb: 256, after: ['mariadb', 'rabbitmq'] },
   {
     name: 'network', app: 'network', entry: 'main', schema: 'network', heapMb: 256, after: ['mariadb', 'rabbitmq', 'ovn-northd', 'identity'],
+    listen: (site) => [at(site.ports.network)],
     env: (site) => ({
-      VIRGA_LISTEN: listen(site.ports.network), VIRGA_NETWORK_OVN_NB: `unix:${northboundSocket(site)}`,
+      VIRGA_NETWORK_OVN_NB: `unix:${northboundSocket(site)}`,
       VIRGA_NETWORK_OVN_SB: `unix:${southboundSocket(site)}`, VIRGA_NETWORK_PHYSNETS: EXTERNAL_PHYSICAL_NETWORK,
     }),
   },
   {
     name: 'image', app: 'image', entry: 'main', schema: 'image', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
+    listen: (site) => [at(site.ports.image), at(site.ports['image-data'], site.management.address, 'VIRGA_IMAGE_DATA_LISTEN')],
+    // Somebody may be sending an image of many gigabytes.
+    drainSeconds: 900,
     env: (site) => ({
-      VIRGA_LISTEN: listen(site.ports.image),
-      VIRGA_IMAGE_DATA_LISTEN: `${site.management.address}:${site.ports['image-data']}`,
       VIRGA_IMAGE_DATA_URL: `http://${site.management.address}:${site.ports['image-data']}`,
       VIRGA_IMAGE_STORE_DIR: join(site.state, 'data/images'),
     }),
@@ -66,12 +76,14 @@ const APPS: App[] = [
   },
   {
     name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.compute), VIRGA_COMPUTE_CONSOLE_URL: `http://127.0.0.1:${site.ports.console}` }),
+    listen: (site) => [at(site.ports.compute)],
+    env: (site) => ({ VIRGA_COMPUTE_CONSOLE_URL: `http://127.0.0.1:${site.ports.console}` }),
   },
   {
     name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq', 'identity'],
+    listen: (site) => [at(site.ports.console)],
     // A dashboard on this machine may show consoles in its pages.
-    env: (site) => ({ VIRGA_LISTEN: listen(site.ports.console), VIRGA_CONSOLE_FRAME_ANCESTORS: 'http://127.0.0.1:* http://localhost:*', ...tlsEnv(consoleProxyIdentity(site)) }),
+    env: (site) => ({ VIRGA_CONSOLE_FRAME_ANCESTORS: 'http://127.0.0.1:* http://localhost:*', ...tlsEnv(consoleProxyIdentity(site)) }),
     files: (site) => [join(consoleProxyIdentity(site), IDENTITY_FILES.cert)],
   },
 ];
@@ -101,21 +113,26 @@ export const appEnv = (site: Site, secrets: SecretStore, name: string): Record<s
     ...commonEnv(site, name),
     VIRGA_AMQP_URL: brokerUrl(site, secrets, name),
     ...(app.schema && { VIRGA_DB_URL: databaseUrl(site, secrets, app.schema) }),
+    ...Object.fromEntries((app.listen?.(site) ?? []).map(({ env, host, port }) => [env, `${host}:${port}`])),
+    ...(app.drainSeconds && { VIRGA_DRAIN_SECONDS: String(app.drainSeconds) }),
     ...app.env?.(site, secrets),
   };
 };
 
 export function appParts(site: Site, secrets: SecretStore): Part[] {
-  return APPS.map(({ name, app, entry, heapMb, after, files }) => ({
+  return APPS.map(({ name, app, entry, heapMb, after, files, listen, drainSeconds }) => ({
     name,
     group: 'service',
     after,
     script: `exec ${asUser(SERVICE_USER)} ${nodeCommand(heapMb)} ${quote(entryFile(site, app, entry))}`,
     env: appEnv(site, secrets, name),
     files: [entryFile(site, app, entry), ...(files?.(site) ?? [])],
-    health: () => appHealth(adminSocket(site, name)),
+    ...(listen && { listen: listen(site) }),
+    relievable: true,
+    health: (pid) => appHealth(adminSocket(site, name), pid),
     startTimeoutMs: 60_000,
     stopTimeoutMs: 30_000,
+    leaveTimeoutMs: ((drainSeconds ?? DRAIN_SECONDS) + 35) * 1000,
   }));
 }
 

@@ -1,3 +1,5 @@
+import type { Listener } from '../process/listeners';
+
 /** A process (with its children) that `up` starts and keeps running. */
 export interface Part {
   name: string;
@@ -12,10 +14,16 @@ export interface Part {
   env?: Record<string, string>;
   /** Files whose content decides, besides script and env, whether a running part is out of date. */
   files?: string[];
-  /** Undefined when healthy, otherwise a sentence. */
-  health: () => Promise<string | undefined>;
+  /** Sockets that outlive the process, so that a restart refuses nobody. */
+  listen?: Listener[];
+  /** Any number of it may run at once: a restart starts the new one before the old one ends. */
+  relievable?: boolean;
+  /** Undefined when healthy, otherwise a sentence. With a PID: whether that process is. */
+  health: (pid?: number) => Promise<string | undefined>;
   /** How long the first start may take. */
   startTimeoutMs: number;
   /** After SIGTERM, before SIGKILL. */
   stopTimeoutMs: number;
+  /** The same, when another is there in its place and it may finish what it has begun. */
+  leaveTimeoutMs?: number;
 }

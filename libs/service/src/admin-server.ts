@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { rmSync, chmodSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from '@virga/core';
+import { listenTarget } from './listen-target';
 
 /** Answers a request with an object, sent as JSON; gets the parsed body, or undefined when there is none. */
 export type AdminHandler = (body: unknown) => Promise<unknown>;
@@ -9,13 +11,6 @@ export type AdminHandler = (body: unknown) => Promise<unknown>;
 const MAX_BODY = 65_536;
 
 export type ReadinessCheck = () => Promise<boolean> | boolean;
-
-/** host:port or unix:/path as Node's `listen` takes it. */
-export function listenTarget(listen: string): { path: string } | { host: string; port: number } {
-  if (listen.startsWith('unix:')) return { path: listen.slice('unix:'.length) };
-  const at = listen.lastIndexOf(':');
-  return { host: listen.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(listen.slice(at + 1)) };
-}
 
 /**
  * Health and metrics of one process, apart from its public API: GET /healthz (the event loop turns), /readyz (every
@@ -26,6 +21,9 @@ export class AdminServer {
   private readonly checks = new Map<string, ReadinessCheck>();
   private readonly handlers = new Map<string, AdminHandler>();
   private server: Server | undefined;
+  /** Of a unix socket: the path under which it is looked for, and the one at which it was made. */
+  private socket: { path: string; made: string } | undefined;
+  private inode: number | undefined;
   private draining = false;
 
   constructor(private readonly logger: Logger) {
@@ -45,9 +43,17 @@ export class AdminServer {
     this.draining = true;
   }
 
+  /**
+   * Begins to answer. A unix socket that another process answers at (which this one is to relieve) stays that one's until
+   * `takeOver`.
+   */
   async listen(listen: string): Promise<void> {
-    const target = listenTarget(listen);
-    if ('path' in target) rmSync(target.path, { force: true });
+    let target = listenTarget(listen);
+    if ('path' in target) {
+      this.socket = { path: target.path, made: `${target.path}.${process.pid}` };
+      target = { path: this.socket.made };
+      rmSync(this.socket.made, { force: true });
+    }
     this.server = createServer((request, response) => {
       this.answer(request).then(
         ({ status, body, type }) => response.writeHead(status, { 'content-type': type }).end(body),
@@ -55,12 +61,22 @@ export class AdminServer {
       );
     });
     await new Promise<void>((resolve, reject) => this.server!.once('error', reject).listen(target, resolve));
-    if ('path' in target) chmodSync(target.path, 0o600);
+    if (!this.socket) return;
+    chmodSync(this.socket.made, 0o600);
+    this.inode = inode(this.socket.made);
+    if (!(await isAnswered(this.socket.path))) this.takeOver();
+  }
+
+  /** From now on who asks at the socket's path asks this process. */
+  takeOver(): void {
+    if (this.socket && existsSync(this.socket.made)) renameSync(this.socket.made, this.socket.path);
   }
 
   async close(): Promise<void> {
+    const own = this.socket && inode(this.socket.path) === this.inode ? this.socket.path : undefined;
     this.server?.closeAllConnections();
     await new Promise<void>((resolve) => (this.server ? this.server.close(() => resolve()) : resolve()));
+    if (own) rmSync(own, { force: true });
   }
 
   private async answer(request: IncomingMessage): Promise<{ status: number; body: string; type: string }> {
@@ -70,16 +86,23 @@ export class AdminServer {
       const handler = this.handlers.get(url);
       return handler ? json(200, await handler(await bodyOf(request))) : json(404, { error: 'not found' });
     }
-    if (url === '/healthz') return json(200, { live: true });
+    if (url === '/healthz') return json(200, { live: true, pid: process.pid });
     if (url === '/metrics') return { status: 200, body: await this.metrics.metrics(), type: this.metrics.contentType };
     if (url !== '/readyz') return json(404, { error: 'not found' });
     const results = await Promise.all([...this.checks].map(async ([name, check]) => {
       try { return [name, await check()] as const; } catch { return [name, false] as const; }
     }));
     const ready = !this.draining && results.every(([, ok]) => ok);
-    return json(ready ? 200 : 503, { ready, draining: this.draining, checks: Object.fromEntries(results) });
+    return json(ready ? 200 : 503, { ready, pid: process.pid, draining: this.draining, checks: Object.fromEntries(results) });
   }
 }
+
+const inode = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
+
+const isAnswered = (path: string): Promise<boolean> => new Promise((resolve) => {
+  const socket = connect(path, () => { socket.destroy(); resolve(true); });
+  socket.on('error', () => resolve(false));
+});
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];

@@ -18,6 +18,7 @@ export const BusConfig = {
 
 export const ApiConfig = {
   VIRGA_PUBLIC_IDENTITY_URL: Type.String({ default: 'http://127.0.0.1:5000', description: 'Identity URL that clients are sent to when they have no token.' }),
+  VIRGA_DRAIN_SECONDS: Type.Integer({ default: 60, minimum: 0, maximum: 3600, description: 'How long requests under way may take after the process was told to stop, seconds.' }),
 } satisfies TProperties;
 
 /**

@@ -12,9 +12,11 @@ export interface ServiceOptions {
   name: string;
   adminListen: string;
   logLevel: string;
-  /** Longest time that draining may take, ms; then the process exits with 1. */
-  stopTimeoutMs?: number;
+  /** How much longer than 30 s stopping may take, because requests are under way; then the process exits with 1. */
+  drainSeconds?: number;
 }
+
+const STOP_MS = 30_000;
 
 /** Life of a process: start, say it lives, drain on SIGTERM, stop. Exit code 0 only after a clean stop. */
 export async function runService(options: ServiceOptions, start: (env: ServiceEnv) => Promise<void>): Promise<void> {
@@ -29,7 +31,7 @@ export async function runService(options: ServiceOptions, start: (env: ServiceEn
     stopping = true;
     logger.info({ signal }, 'stopping');
     admin.drain();
-    setTimeout(() => { logger.error('did not stop in time'); process.exit(1); }, options.stopTimeoutMs ?? 30_000).unref();
+    setTimeout(() => { logger.error('did not stop in time'); process.exit(1); }, STOP_MS + (options.drainSeconds ?? 0) * 1000).unref();
     let failed = false;
     for (const { name, stop } of stops.reverse()) {
       try { await stop(); } catch (error) { failed = true; logger.error({ err: error, part: name }, 'part did not stop cleanly'); }
@@ -48,6 +50,7 @@ export async function runService(options: ServiceOptions, start: (env: ServiceEn
     await admin.listen(options.adminListen);
     await start({ logger, admin, onStop: (name, stop) => { stops.push({ name, stop }); } });
     started = true;
+    admin.takeOver();
     logger.info('started');
   } catch (error) {
     logger.fatal({ err: error }, `could not start: ${errorMessage(error)}`);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { hostAgentContract, type ConsoleHolder } from '@virga/contracts';
+import type { ConsoleHolder } from '@virga/contracts';
 import { badRequest, CloudError, conflict, newUuid, type RequestContext } from '@virga/core';
 import { sql } from '@virga/db';
 import { dbNow } from '../db/time';
+import { askHost } from '../hosts/ask-host';
 import { getInstance } from '../servers/server.repository';
 import type { Bus, ComputeSettings, Db } from '../tokens';
 import { hashSecret } from './console-secret';
@@ -24,7 +25,7 @@ export async function issueConsoleToken({ db, bus, settings }: ConsoleDeps, call
   if (!console) throw badRequest(`Invalid console type ${asked.type}`, { type: 'ConsoleTypeInvalid' });
   if (console.protocol === undefined) throw badRequest(`Unavailable console type ${asked.type}.`, { type: 'ConsoleTypeUnavailable' });
   if (instance.host_id === null || instance.task_state === 'deleting') throw notReady(serverId);
-  const { protocols } = await bus.client(hostAgentContract, { hostId: instance.host_id }).consoles({ instanceId: serverId }).catch((error: unknown) => {
+  const { protocols } = await askHost({ db, bus }, instance.host_id, (host) => host.consoles({ instanceId: serverId })).catch((error: unknown) => {
     // Not there yet, or no more, or a host that does not answer: there is nothing to look at.
     if (error instanceof CloudError && ['notFound', 'unavailable', 'timeout'].includes(error.kind)) throw notReady(serverId);
     throw error;

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Param } from '@nestjs/common';
-import { hostAgentContract } from '@virga/contracts';
 import { conflict, type RequestContext } from '@virga/core';
 import { Authorize, Caller, Version, type Microversion } from '@virga/rest';
+import { askHost } from '../hosts/ask-host';
 import { Served, under } from '../microversions';
 import { BUS, DB, type Bus, type Db } from '../tokens';
 import { getInstance } from './server.repository';
@@ -35,14 +35,14 @@ function flat({ cpu_details: cpus, disk_details: disks, nic_details: nics, memor
 /** What the hypervisor knows of a running server. */
 @Controller(under('servers/:id'))
 export class DiagnosticsController {
-  constructor(@Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus) {}
+  constructor(@Inject(DB) readonly db: Db, @Inject(BUS) readonly bus: Bus) {}
 
   @Get('diagnostics')
   @Authorize('os_compute_api:os-server-diagnostics')
   async diagnostics(@Param('id') id: string, @Caller() caller: RequestContext, @Version() { minor }: Microversion) {
     const row = await getInstance(this.db, caller, id);
     if (row.host_id === null) throw conflict(`Instance ${id} is not ready`);
-    const { diagnostics } = await this.bus.client(hostAgentContract, { hostId: row.host_id }).diagnostics({ instanceId: id });
+    const { diagnostics } = await askHost(this, row.host_id, (host) => host.diagnostics({ instanceId: id }));
     return minor >= 48 ? diagnostics : flat(diagnostics as unknown as Diagnostics);
   }
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { CloudError, errorMessage, isUuid, type Logger } from '@virga/core';
-import { listenTarget } from '@virga/service';
+import { drain, listenTarget } from '@virga/service';
 import type { ImageConfig } from '../config';
 import type { ImageRepository } from '../images/image.repository';
 import { uploadImage } from '../images/upload-image';
@@ -80,8 +80,11 @@ export class DataServer {
     return typeof address === 'object' && address ? address.port : 0;
   }
 
-  async close(): Promise<void> {
+  /** Lets transfers under way end, for as long as `limitMs`. */
+  async close(limitMs = 0): Promise<void> {
+    if (limitMs > 0) await drain(this.server, { limitMs });
     this.server.closeIdleConnections();
+    if (!this.server.listening) return this.server.closeAllConnections();
     await new Promise<void>((resolve) => this.server.close(() => resolve()));
   }
 }

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { hostAgentContract } from '@virga/contracts';
 import { conflict } from '@virga/core';
 import { SERVER_ACTIONS } from '@virga/domain';
+import { askHost } from '../../hosts/ask-host';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
 
@@ -21,7 +21,7 @@ export const consoleOutput: ActionHandler = {
     const row = await getInstance(db, caller, serverId);
     if (row.host_id === null) throw conflict(`Instance ${serverId} is not ready`);
     const lines = length === undefined || length === null || Number(length) < 0 ? undefined : Number(length);
-    const { outputBase64 } = await bus.client(hostAgentContract, { hostId: row.host_id }).consoleOutput({ instanceId: serverId, ...(lines !== undefined && { lines }) });
+    const { outputBase64 } = await askHost({ db, bus }, row.host_id, (host) => host.consoleOutput({ instanceId: serverId, ...(lines !== undefined && { lines }) }));
     return { output: Buffer.from(outputBase64, 'base64').toString('utf8').replace(UNPRINTABLE, '') };
   },
 };
