@@ -65,6 +65,9 @@ export const ConductorConfig = Type.Object({
   VIRGA_COMPUTE_MIGRATION_DEADLINE_SECONDS: Type.Integer({
     default: 1800, minimum: 5, description: 'After this time a live migration is switched to post-copy, or aborted where that is not possible, seconds.',
   }),
+  VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS: Type.Integer({
+    default: 600, minimum: 1, description: 'How long a live migration that was interrupted after the switch to post-copy is taken up again before the guest is given up, seconds.',
+  }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
   VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES: Type.Integer({ default: 720, minimum: 1, description: 'How long a console may stay open, come what may.' }),
 });

@@ -30,6 +30,7 @@ async function main(): Promise<void> {
       deadLetters, metrics: new ConductorMetrics(admin.metrics, db, deadLetters),
       migrationLimits: {
         maxDowntimeMs: config.VIRGA_COMPUTE_MIGRATION_DOWNTIME_MS, deadlineMs: config.VIRGA_COMPUTE_MIGRATION_DEADLINE_SECONDS * 1000, postCopy: config.VIRGA_COMPUTE_MIGRATION_POST_COPY,
+        recoverMs: config.VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS * 1000,
       },
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });

@@ -47,7 +47,11 @@ export const GuestPlaces = Type.Object({
 export type GuestPlaces = Static<typeof GuestPlaces>;
 
 /** What a live migration may cost (see `decideMigration` of @virga/domain). */
-export const MigrationLimits = Type.Object({ maxDowntimeMs: Type.Integer({ minimum: 1 }), deadlineMs: Type.Integer({ minimum: 1 }), postCopy: Type.Boolean() });
+export const MigrationLimits = Type.Object({
+  maxDowntimeMs: Type.Integer({ minimum: 1 }), deadlineMs: Type.Integer({ minimum: 1 }), postCopy: Type.Boolean(),
+  /** How long what broke after the switch to post-copy is taken up again and again, ms. */
+  recoverMs: Type.Optional(Type.Integer({ minimum: 1 })),
+});
 export type MigrationLimits = Static<typeof MigrationLimits>;
 
 /** How a live migration has ended, as its source saw it. */
@@ -60,6 +64,14 @@ export const MigrationOutcome = Type.Object({
   reason: Type.String(),
 });
 export type MigrationOutcome = Static<typeof MigrationOutcome>;
+
+/**
+ * Where a machine stands at one end of a migration. `here`: whole, running or paused by its user. `gone`: it has left, or was never
+ * here. `off`: no process. `doubtful`: stopped for the migration, which has ended without saying how. `broken`: its memory is
+ * divided between two hosts, and nothing moves the rest. `moving`: under way.
+ */
+export const MigrationStanding = Type.Union((['here', 'gone', 'off', 'doubtful', 'broken', 'moving'] as const).map((word) => Type.Literal(word)));
+export type MigrationStanding = Static<typeof MigrationStanding>;
 
 /** Verbs of a host with their arguments. Each is idempotent; a repeat of a command is answered from the journal. */
 export const HOST_VERBS = {
@@ -74,9 +86,15 @@ export const HOST_VERBS = {
    * the guest stayed here, whole and running. Heeds being cancelled until the switch to post-copy.
    */
   migrateLive: Type.Object({
-    migrationId: Type.String(), destination: Type.Object({ uri: Type.String({ pattern: '^qemu\\+tls://' }), address: Type.String(), places: GuestPlaces }), limits: MigrationLimits,
+    migrationId: Type.String(),
+    /** Another attempt is begun anew; a repeat of the same one goes on with what was begun. */
+    attempt: Type.Optional(Type.Integer({ minimum: 1 })),
+    destination: Type.Object({ uri: Type.String({ pattern: '^qemu\\+tls://' }), address: Type.String(), places: GuestPlaces }), limits: MigrationLimits,
   }),
-  /** At the destination, once the guest runs there; fails when it does not. */
+  /**
+   * At the destination: waits while the guest still arrives and tells where it stands, `{ standing: MigrationStanding, powerState }`. One
+   * that is `here` is this host's from now on.
+   */
   finishMigration: Empty,
   start: Empty,
   /** ACPI first, then off by force after `timeoutSeconds`. */

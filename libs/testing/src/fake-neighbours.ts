@@ -1,6 +1,6 @@
 import {
   agentGatewayContract, hostAgentContract, imageContract, networkAuditContract, networkContract, placementContract,
-  type ConsoleProtocol, type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type PlacementRequest, type RequestedNetwork, type Resources,
+  type ConsoleProtocol, type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type MigrationStanding, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
 import type { Bus, Client } from '@virga/rpc';
@@ -401,6 +401,8 @@ export class FakeAgent {
     });
   }
 
+  /** Where guests stand that come here, when it is not to follow from what the host has. */
+  readonly arrivals = new Map<string, { standing: MigrationStanding; powerState: number }>();
   private readonly prepared = new Set<string>();
 
   /** Verbs of a live migration, the guest included. */
@@ -418,7 +420,7 @@ export class FakeAgent {
       return { ok: true, result: { outcome: 'moved', reason: 'pre-copy' } };
     }
     if (verb !== 'finishMigration') return undefined;
-    return this.domains.has(instanceId) ? { ok: true, result: { powerState: this.domains.get(instanceId) } } : { ok: false, error: { message: 'the guest did not arrive', retryable: false } };
+    return { ok: true, result: this.arrivals.get(instanceId) ?? { standing: this.domains.has(instanceId) ? 'here' : 'gone', powerState: this.domains.get(instanceId) ?? 0 } };
   }
 
   private async act(command: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {

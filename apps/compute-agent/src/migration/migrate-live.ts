@@ -1,17 +1,26 @@
 import type { HostVerbArgs, MigrationOutcome } from '@virga/contracts';
-import { conflict, errorMessage, internalError, systemClock } from '@virga/core';
+import { CloudError, conflict, errorMessage, internalError, systemClock } from '@virga/core';
 import { decideMigration, migrationEta, type MigrationLook } from '@virga/domain';
 import type { MigrationJob, MigrationPlan } from '../virt/virt-driver';
 import type { MigrationHost } from './migration-host';
 
 const LOOK_MS = 300;
 const TELL_MS = 900;
-const RECOVER_MS = 300_000;
+const RECOVER_MS = 600_000;
 const RECOVER_PAUSE_MS = 1000;
 /** Tries of a source that cannot tell how its migration has ended; the hypervisors may still be settling it. */
 const DOUBT_LOOKS = 20;
+/** How long the hypervisor's daemon may be away without a break before this gives up, ms. */
+const AWAY_MS = 300_000;
 /** The longest pause that QEMU lets itself be told, ms. */
 const UNBOUNDED_MS = 2_000_000;
+
+const isAway = (error: unknown): boolean => error instanceof CloudError && error.kind === 'unavailable';
+
+/** The guest is here, whole, as before. */
+class Stayed extends CloudError {
+  constructor(because: string) { super('conflict', `The guest stayed on this host: ${because.replace(/\.$/, '')}.`); }
+}
 
 /** The hypervisor's word on the call that sends the guest; undefined while there is none, or nobody here has called. */
 interface Call { error: Error | undefined; ended: boolean }
@@ -33,18 +42,25 @@ export class LiveMigration {
 
   async run(): Promise<MigrationOutcome> {
     const { host, instanceId, args } = this;
+    const begun = `${args.migrationId}/${args.attempt ?? 1}`;
     const before = await host.notes.begun(instanceId);
-    if (before !== args.migrationId) {
+    if (before !== begun) {
       const standing = await host.migrations.standing(instanceId);
       if (standing !== 'here') throw conflict(`Instance ${instanceId} has no machine on this host that could be moved.`);
       this.signal.throwIfAborted();
-      await host.notes.note(instanceId, args.migrationId);
-      await this.watch(this.send(false));
+      await host.notes.note(instanceId, begun);
     } else {
       host.logger.info({ instanceId }, 'a migration that was begun before is watched again');
-      await this.watch(undefined);
     }
-    return this.settle();
+    try {
+      await this.watch(before === begun ? undefined : this.send(false));
+      return await this.settle();
+    } catch (error) {
+      if (error instanceof Stayed) throw error;
+      // Whoever hears of a failure takes the guest off the other host: nothing but a guest that is whole here may be called one.
+      host.logger.error({ instanceId, err: error }, 'nobody knows how a migration has ended');
+      return { outcome: 'doubtful', reason: errorMessage(error) };
+    }
   }
 
   private plan(resume: boolean): MigrationPlan {
@@ -64,18 +80,32 @@ export class LiveMigration {
   private async watch(call: Call | undefined): Promise<void> {
     const { host, instanceId } = this;
     for (;;) {
-      const job = await host.migrations.job(instanceId);
+      const job = await this.whileAway(() => host.migrations.job(instanceId));
       if (call?.ended || (!call && !job)) {
         if (call?.error) this.abortedBecause ??= errorMessage(call.error);
         return;
       }
-      if (job) await this.steer(job);
+      if (job) await this.steer(job).catch((error: unknown) => { if (!isAway(error)) throw error; });
       await systemClock.sleep(host.lookMs ?? LOOK_MS);
+    }
+  }
+
+  /** The hypervisor's daemon may be restarted in the middle: what it has begun it knows again, and a guest is nowhere else meanwhile. */
+  private async whileAway<T>(look: () => Promise<T>): Promise<T> {
+    for (const since = systemClock.now(); ;) {
+      try {
+        return await look();
+      } catch (error) {
+        if (!isAway(error) || systemClock.now() - since > AWAY_MS) throw error;
+        await systemClock.sleep(this.host.lookMs ?? LOOK_MS);
+      }
     }
   }
 
   private async steer(job: MigrationJob): Promise<void> {
     const { host, instanceId, args } = this;
+    // Also after a restart of this process.
+    if (job.switched) this.mode = 'post-copy';
     if (this.signal.aborted && this.mode === 'pre-copy') {
       this.abortedBecause = errorMessage(this.signal.reason);
       await host.migrations.abort(instanceId);
@@ -126,9 +156,9 @@ export class LiveMigration {
 
   private async settle(): Promise<MigrationOutcome> {
     const { host, instanceId } = this;
-    const brokenSince = Date.now();
-    for (let doubts = 0; ;) {
-      const standing = await host.migrations.standing(instanceId);
+    const patience = this.args.limits.recoverMs ?? RECOVER_MS;
+    for (let doubts = 0, brokenSince: number | undefined; ;) {
+      const standing = await this.whileAway(() => host.migrations.standing(instanceId));
       switch (standing) {
         case 'gone': {
           const job = host.migrations.finalJob(instanceId);
@@ -136,7 +166,7 @@ export class LiveMigration {
           return { outcome: 'moved', reason: this.mode };
         }
         case 'here':
-          throw conflict(`The guest stayed on this host: ${this.abortedBecause ?? 'its migration ended while nobody watched'}.`);
+          throw new Stayed(this.abortedBecause ?? 'its migration ended while nobody watched');
         case 'off':
           return { outcome: 'doubtful', reason: 'the machine on the source went off' };
         case 'moving':
@@ -147,7 +177,8 @@ export class LiveMigration {
           await systemClock.sleep(host.lookMs ?? LOOK_MS);
           break;
         case 'broken':
-          if (Date.now() - brokenSince > (host.recoverMs ?? RECOVER_MS)) return { outcome: 'broken', reason: this.abortedBecause ?? 'the other host does not answer' };
+          brokenSince ??= systemClock.now();
+          if (systemClock.now() - brokenSince > patience) return { outcome: 'broken', reason: this.abortedBecause ?? 'the other host does not answer' };
           await this.recover();
       }
     }

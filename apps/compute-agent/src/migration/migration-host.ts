@@ -20,7 +20,7 @@ export interface MigrationHost extends InstanceHost {
   logger: Logger;
   /** Between two looks at a running migration, ms. */
   lookMs?: number;
-  /** How long a migration that broke after the switch is taken up again and again, ms. */
-  recoverMs?: number;
+  /** How long a guest that is on its way here is waited for, ms. */
+  arrivalMs?: number;
 }
 

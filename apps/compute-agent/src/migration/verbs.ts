@@ -1,11 +1,12 @@
-import type { BuildSpec, GuestPlaces, HostVerbArgs } from '@virga/contracts';
-import { conflict, notImplemented } from '@virga/core';
+import type { BuildSpec, GuestPlaces, HostVerbArgs, MigrationStanding } from '@virga/contracts';
+import { conflict, notImplemented, systemClock } from '@virga/core';
 import type { VerbTable } from '../commands/command-runner';
 import { LiveMigration } from './migrate-live';
 import type { MigrationHost } from './migration-host';
 
-/** How long a guest may take to show up as running after its source has seen it leave, ms. */
-const ARRIVAL_MS = 20_000;
+/** How long a guest may take to show up as running after its source has seen it leave, and how long one that is under way is waited for, ms. */
+const ARRIVAL_MS = 10_000;
+const UNDER_WAY_MS = 90_000;
 
 export async function prepareMigration(host: MigrationHost, spec: BuildSpec, signal: AbortSignal): Promise<{ places: GuestPlaces }> {
   const { instanceId } = spec;
@@ -14,18 +15,19 @@ export async function prepareMigration(host: MigrationHost, spec: BuildSpec, sig
   return { places: host.places(instanceId) };
 }
 
-/** The guest is here now: it is started again with this host. Fails when it is not, so that nobody believes it. */
-export async function finishMigration(host: MigrationHost, instanceId: string): Promise<{ powerState: number }> {
-  const end = Date.now() + ARRIVAL_MS;
+/** Where the guest stands here, once that is clear. One that is whole is started again with this host from now on. */
+export async function finishMigration(host: MigrationHost, instanceId: string, signal: AbortSignal): Promise<{ standing: MigrationStanding; powerState: number }> {
+  const began = systemClock.now();
   for (;;) {
     const powerState = await host.driver.powerState(instanceId);
     const standing = await host.migrations.standing(instanceId);
     if (standing === 'here' && (powerState === 1 || powerState === 3)) {
       await host.store.setDesired(instanceId, powerState === 1 ? 'running' : 'paused');
-      return { powerState };
+      return { standing, powerState };
     }
-    if (Date.now() > end) throw conflict(`The guest did not arrive on this host: its machine here is ${standing}.`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const patience = host.arrivalMs ?? (standing === 'moving' || standing === 'doubtful' ? UNDER_WAY_MS : ARRIVAL_MS);
+    if (systemClock.now() - began > patience) return { standing, powerState };
+    await systemClock.sleep(100, signal);
   }
 }
 
@@ -36,7 +38,7 @@ type MigrationVerbs = Pick<VerbTable, 'prepareMigration' | 'migrateLive' | 'fini
 export const migrationVerbs = (host: MigrationHost): MigrationVerbs => ({
   prepareMigration: (_id, spec, signal) => prepareMigration(host, spec, signal),
   migrateLive: (id, args: HostVerbArgs<'migrateLive'>, signal) => new LiveMigration(host, id, args, signal).run(),
-  finishMigration: (id) => finishMigration(host, id),
+  finishMigration: (id, _args, signal) => finishMigration(host, id, signal),
 });
 /** Of those that do not, e.g. simulated ones. */
 export const noMigrationVerbs: MigrationVerbs = { prepareMigration: cannot, migrateLive: cannot, finishMigration: cannot };

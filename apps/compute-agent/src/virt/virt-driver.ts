@@ -1,4 +1,4 @@
-import type { BuildSpec, GuestPlaces, POWER_STATE } from '@virga/contracts';
+import type { BuildSpec, GuestPlaces, MigrationStanding, POWER_STATE } from '@virga/contracts';
 
 export type PowerState = (typeof POWER_STATE)[keyof typeof POWER_STATE];
 
@@ -76,6 +76,8 @@ export interface MigrationJob {
   /** Of the pause at the end; known when it is over. */
   downtime: number | undefined;
   elapsed: number;
+  /** The guest already runs at the other end. */
+  switched?: boolean;
 }
 
 export interface MigrationPlan {
@@ -90,12 +92,6 @@ export interface MigrationPlan {
   resume: boolean;
 }
 
-/**
- * Where a machine stands at this end of a migration. `here`: whole, running or paused by its user. `gone`: it has left, or was never
- * here. `off`: no process. `doubtful`: stopped for the migration, which has ended without saying how. `broken`: its memory is
- * divided between two hosts, and nothing moves the rest. `moving`: under way.
- */
-export type MigrationStanding = 'here' | 'gone' | 'off' | 'doubtful' | 'broken' | 'moving';
 
 export interface MigrationDriver {
   /** Sends the machine away; resolves when it has left, rejects when the hypervisor says that it failed. */

@@ -240,6 +240,8 @@ export interface MigrationsTable {
   progress_sequence: Generated<number>;
   /** What somebody wants of the running migration: force_complete or abort. */
   wish: Generated<string | null>;
+  /** As long as this is the instance's generation, neither end may lose what it has of the guest: its memory is on both. */
+  kept_generation: Generated<number | null>;
   created_at: Date;
   updated_at: Date | null;
 }

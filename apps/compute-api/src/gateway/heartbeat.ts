@@ -5,6 +5,7 @@ import { inTransaction, sql, type Kysely, type Transaction } from '@virga/db';
 import { stateFromObservation } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
+import { keptOn } from '../live-migration/kept-halves';
 import { LIVE_STATES } from '../operations/operation';
 import { startOperation } from '../operations/start-operation';
 
@@ -122,8 +123,9 @@ async function reap(trx: Transaction<ComputeDb>, logger: Logger, hostId: string,
     .where((eb) => eb.or([eb('state', 'in', [...LIVE_STATES]), eb.and([eb('kind', '=', 'reap-instance'), eb('state', '=', 'failed'), eb('finished_at', '>', dbNowPlus(-REAP_PAUSE_MS))])])).execute();
   const busyIds = new Set(busy.map((row) => row.instance_id));
   const started: string[] = [];
+  const kept = await keptOn(trx, hostId, strays.map(({ id }) => id));
   for (const { id, generation } of strays) {
-    if (busyIds.has(id)) continue;
+    if (busyIds.has(id) || kept.has(id)) continue;
     logger.warn({ hostId, instanceId: id }, 'instance should not be on this host; it is taken away');
     started.push(await startOperation(trx, {
       kind: 'reap-instance', instanceId: id, generation, args: { hostId }, actor: { requestId: `req-reap-${id}`, userId: 'conductor', projectId: null, roles: [] },

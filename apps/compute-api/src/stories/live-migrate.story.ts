@@ -1,4 +1,5 @@
-import { agentGatewayContract } from '@virga/contracts';
+import { agentGatewayContract, type MigrationStanding } from '@virga/contracts';
+import type { FakeAgent } from '@virga/testing';
 import { startLab, type Lab } from './lab';
 
 describe('live migration', () => {
@@ -118,15 +119,16 @@ describe('live migration', () => {
         diskRemaining: 0, dirtyRate: 10, etaMs: 5, downtimeMs: null, totalMs: 7, ...more,
       });
     };
+    const sent = (source: FakeAgent) => source.executed.findLast(({ verb, args }) => verb === 'migrateLive' && (args as { migrationId: string }).migrationId === uuid);
     const begin = async () => {
       for (const agent of lab.agents) agent.behaviour.migrateLive = 'silent';
       expect((await act()).status).toBe(202);
       ({ id, uuid } = await lab.until(newest, ({ status }) => status === 'running'));
-      await lab.until(async () => (await agentOf()).executed.filter(({ verb, instanceId }) => verb === 'migrateLive' && instanceId === server), (seen) => seen.length > 0);
+      await lab.until(async () => sent(await agentOf()), (command) => command !== undefined);
     };
     const finish = async () => {
       const source = await agentOf();
-      const command = source.executed.filter(({ verb }) => verb === 'migrateLive').at(-1)!;
+      const command = sent(source)!;
       for (const agent of lab.agents) delete agent.behaviour.migrateLive;
       await source.report(command, 'ok');
       await settled();
@@ -212,24 +214,74 @@ describe('live migration', () => {
       await expectOnePlace();
     });
 
-    it('says so when the guest is lost after the switch, and starts it nowhere', async () => {
+    /** The source says how it has ended, and the destination what it has of the guest. */
+    const endWith = async (outcome: 'moved' | 'broken' | 'doubtful', told: { standing: MigrationStanding; powerState: number } | 'silent') => {
+      const source = await agentOf();
+      const command = sent(source)!;
+      const destination = lab.agents.find(({ migrationUri }) => migrationUri === (command.args as { destination: { uri: string } }).destination.uri)!;
+      if (told === 'silent') destination.behaviour.finishMigration = { fail: 'the hypervisor does not answer' };
+      else destination.arrivals.set(server, told);
+      if (outcome !== 'doubtful') {
+        destination.domains.set(server, 1);
+        if (outcome === 'moved') source.domains.delete(server);
+      }
+      const { commandId, operationId, generation } = command;
+      await lab.broker.connect(`agent-${source.hostId}`).client(agentGatewayContract).report({ hostId: source.hostId, commandId, operationId, instanceId: server, generation, ok: true, result: { outcome, reason: 'the other host does not answer' } });
+      const seen = await settled();
+      for (const agent of lab.agents) { delete agent.behaviour.migrateLive; delete agent.behaviour.finishMigration; agent.arrivals.clear(); }
+      return { source, destination, seen };
+    };
+    const beats = async () => { for (let round = 0; round < 3; round++) for (const agent of lab.agents) await agent.heartbeat(); };
+    const reaped = () => lab.db.selectFrom('operations').select('id').where('instance_id', '=', server).where('kind', '=', 'reap-instance').execute();
+
+    it('keeps both halves of a guest that is divided after the switch, whoever looks, and starts it nowhere', async () => {
       await begin();
       await progress({ mode: 'post-copy' });
-      const source = await agentOf();
-      const command = source.executed.filter(({ verb }) => verb === 'migrateLive').at(-1)!;
-      for (const agent of lab.agents) delete agent.behaviour.migrateLive;
-      const { commandId, operationId, generation } = command;
-      await lab.broker.connect(`agent-${source.hostId}`).client(agentGatewayContract).report({ hostId: source.hostId, commandId, operationId, instanceId: server, generation, ok: true, result: { outcome: 'broken', reason: 'the other host does not answer' } });
-      const seen = await settled();
+      const { source, destination, seen } = await endWith('broken', { standing: 'broken', powerState: 1 });
       expect(seen.status).toBe('ERROR');
-      expect(seen.fault.message).toBe("The guest's memory is divided between two hosts: the other host does not answer. It was started on neither.");
+      expect(seen.fault.message).toBe("The guest's memory is divided between two hosts: the other host does not answer. It was started again nowhere; its disks are on the destination.");
       expect((await newest()).status).toBe('failed');
-      expect(lab.placement.claims.has(uuid)).toBe(false);
-      expect(lab.agents.flatMap(({ executed }) => executed).filter(({ generation: of, verb }) => of === generation && verb === 'destroy')).toEqual([]);
+      expect((await row()).host).toBe(destination.hostname);
+      expect([...lab.placement.claims].map(([consumer, claim]) => [consumer, claim.hostId])).toEqual([[server, destination.hostId]]);
+      await reset('error');
+      await beats();
+      await lab.conductors[0]!.verify(true);
+      expect(await reaped()).toEqual([]);
+      expect(lab.agents.filter(({ domains }) => domains.has(server))).toEqual(expect.arrayContaining([source, destination]));
+      expect(source.executed.filter(({ verb, generation }) => verb !== 'migrateLive' && generation === seen.generation)).toEqual([]);
+      // Whoever starts it anew has given the old memory up, and what the source still has is taken away.
+      expect((await lab.call('POST', `/v2.1/servers/${server}/action`, { reboot: { type: 'HARD' } })).status).toBe(202);
+      await lab.serverUntil(server, ({ status }) => status === 'ACTIVE');
+      await lab.until(async () => { await beats(); return source.domains.has(server); }, (has) => !has);
+      await expectOnePlace();
+    });
+
+    it.each<[string, 'moved' | 'doubtful', boolean, { standing: MigrationStanding; powerState: number } | 'silent', string, 'destination' | 'source', string]>([
+      ['has moved to a destination that has fallen silent', 'moved', false, 'silent', 'ACTIVE', 'destination', 'completed'],
+      ['has moved and is off there', 'moved', false, { standing: 'off', powerState: 4 }, 'ERROR', 'destination', 'failed'],
+      ['never left a source that says nothing', 'doubtful', false, { standing: 'gone', powerState: 0 }, 'ACTIVE', 'source', 'failed'],
+      ['arrived from a source that says nothing', 'doubtful', false, { standing: 'here', powerState: 1 }, 'ACTIVE', 'destination', 'completed'],
+      ['may be anywhere', 'doubtful', false, 'silent', 'ERROR', 'source', 'failed'],
+      ['was past the switch when both fell silent', 'doubtful', true, 'silent', 'ERROR', 'destination', 'failed'],
+    ])('books a guest that %s where it is', async (_name, outcome, switched, told, status, place, migration) => {
+      await begin();
+      if (switched) await progress({ mode: 'post-copy' });
+      const ends = await endWith(outcome, told);
+      expect([ends.seen.status, (await row()).host, (await newest()).status]).toEqual([status, ends[place].hostname, migration]);
+      if (status === 'ERROR' && told === 'silent') {
+        const had = lab.agents.filter(({ domains }) => domains.has(server));
+        await beats();
+        expect(await lab.db.selectFrom('operations').select('id').where('instance_id', '=', server).where('kind', '=', 'reap-instance').where('state', 'in', ['pending', 'running', 'parked']).execute()).toEqual([]);
+        expect(lab.agents.filter(({ domains }) => domains.has(server))).toEqual(had);
+      }
+      // As an operator would end it: whole on the host of the books, nowhere else.
+      for (const agent of lab.agents) agent.domains.delete(server);
+      (await agentOf()).domains.set(server, 1);
+      await reset('active');
+      await expectOnePlace();
     });
 
     it('of a server that is deleted leaves nothing', async () => {
-      await lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { 'os-resetState': { state: 'active' } });
       await begin();
       expect((await lab.call('DELETE', `/v2.1/servers/${server}`)).status).toBe(204);
       await lab.gone(server);

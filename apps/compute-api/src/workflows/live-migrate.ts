@@ -4,6 +4,7 @@ import type { Transaction } from '@virga/db';
 import type { MigrationStatus } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
+import { askDestination, arrivalOf, isAlive, type Arrival } from '../live-migration/arrival';
 import { guestSpec } from '../live-migration/guest-spec';
 import { findDestination, refusalOf, refuseDestination } from '../live-migration/refuse-destination';
 import { updateMigration } from '../migrations/migration.repository';
@@ -32,7 +33,7 @@ const MARGIN_MS = 600_000;
 
 const argsOf = ({ operation }: { operation: Operation }) => operation.args as unknown as LiveMigrateArgs;
 interface Chosen { destHostId: string; destHostname: string; uri: string; address: string }
-const chosenOf = ({ data }: StepContext) => data as unknown as Chosen & { places: GuestPlaces; ports: InstancePort[]; outcome: MigrationOutcome };
+const chosenOf = ({ data }: StepContext) => data as unknown as Chosen & { places: GuestPlaces; ports: InstancePort[]; outcome?: MigrationOutcome; arrival?: Arrival };
 const hasPorts = async (context: StepContext) => (await context.neighbours.network.instancePorts({ instanceId: context.operation.instanceId })).ports.length > 0;
 
 async function chooseDestination(context: StepContext): Promise<Record<string, unknown>> {
@@ -101,14 +102,14 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
     },
     {
       name: 'migrate',
-      timeoutMs: limits.deadlineMs + MARGIN_MS,
+      timeoutMs: limits.deadlineMs + (limits.recoverMs ?? 0) + MARGIN_MS,
       pointOfNoReturn: true,
       async do(context) {
         const { migrationId, migrationUuid, sourceHostId } = argsOf(context);
         const { uri, address, places } = chosenOf(context);
         await updateMigration(context.db, migrationId, { status: 'running' });
         try {
-          return { outcome: await context.command(sourceHostId, 'migrateLive', { migrationId: migrationUuid, destination: { uri, address, places }, limits }) };
+          return { outcome: await context.command(sourceHostId, 'migrateLive', { migrationId: migrationUuid, attempt: context.operation.attempt, destination: { uri, address, places }, limits }) };
         } catch (error) {
           // A source that is silent after the switch, or that may have sent the guest away, is believed nothing: its other end is asked.
           if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
@@ -117,24 +118,26 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       },
     },
     {
+      // Where the guest is: what the source has seen, compared with what the destination has. From here on nothing is undone.
       name: 'arrive',
-      timeoutMs: 120_000,
+      timeoutMs: 180_000,
       async do(context) {
-        const { destHostId, outcome } = chosenOf(context);
-        if (outcome?.outcome === 'broken') throw conflict(`The guest's memory is divided between two hosts: ${outcome.reason}. It was started on neither.`, { type: 'PostCopyBroken' });
-        return { result: await context.command(destHostId, 'finishMigration', {}) };
+        const { migrationId } = argsOf(context);
+        const { destHostId, outcome, arrival: known } = chosenOf(context);
+        const row = await context.db.selectFrom('migrations').select('mode').where('id', '=', migrationId).executeTakeFirst();
+        const arrival = known ?? arrivalOf(outcome?.outcome ?? 'doubtful', row?.mode === 'post-copy', await askDestination(context, destHostId), outcome?.reason);
+        await context.remember({ arrival });
+        if (arrival.message !== undefined) throw conflict(arrival.message, { type: arrival.kept ? 'PostCopyBroken' : 'MigrationFailed' });
       },
     },
     {
       name: 'move_books',
       timeoutMs: 300_000,
       async do(context) {
-        const { destHostId, destHostname } = chosenOf(context);
-        const { migrationUuid } = argsOf(context);
-        const { operation: { instanceId }, data, neighbours, db } = context;
-        // Without a sign of life from the destination the books stay as they are.
-        if (data.result === undefined) {
-          const { sourceHostId, sourceHostname } = argsOf(context);
+        const { destHostId, destHostname, arrival } = chosenOf(context);
+        const { migrationUuid, sourceHostId, sourceHostname } = argsOf(context);
+        const { operation: { instanceId }, neighbours, db } = context;
+        if (arrival?.place !== 'destination') {
           if (await hasPorts(context)) await neighbours.network.bindPorts({ instanceId, hostId: sourceHostId, hostname: sourceHostname });
           await neighbours.placement.release({ consumerId: migrationUuid });
           return;
@@ -146,16 +149,18 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       },
     },
     {
-      name: 'clean_source',
+      name: 'clean_up',
       timeoutMs: 120_000,
       async do(context) {
-        if (context.data.result === undefined) return;
+        const { destHostId, arrival } = chosenOf(context);
+        if (!arrival || arrival.kept) return;
+        const hostId = arrival.place === 'destination' ? argsOf(context).sourceHostId : destHostId;
         try {
-          await context.command(argsOf(context).sourceHostId, 'destroy', {});
+          await context.command(hostId, 'destroy', {});
         } catch (error) {
           if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
           // It stays in the host's queue and is carried out when the host comes back.
-          context.logger.warn({ hostId: argsOf(context).sourceHostId }, 'the source did not answer; what it has left of the guest is taken away later');
+          context.logger.warn({ hostId }, 'the host did not answer; what it has left of the guest is taken away later');
         }
       },
     },
@@ -172,9 +177,8 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
     await settle(trx, operation, 'completed');
   },
   async failed(trx, operation, failure) {
-    const moved = operation.data.result !== undefined;
-    await settle(trx, operation, moved ? 'completed' : FAILED_BEFORE.has(failure.step) ? 'error' : 'failed', operation.noReturn && !moved);
-    if (moved) return;
+    await settle(trx, operation, isAlive(arrivalIn(operation)) ? 'completed' : FAILED_BEFORE.has(failure.step) ? 'error' : 'failed');
+    if (isAlive(arrivalIn(operation))) return;
     const failures = (operation.data.failures as { message: string }[] | undefined) ?? [];
     await recordFault(trx, operation.instanceId, { ...failure, details: { failures, cause: failure.details } }, failure.type === 'NoValidHost' ? [noValidHostMessage(failure), ...failures.map(({ message }) => message)].join(' ') : failure.message);
   },
@@ -185,11 +189,15 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
 
 const FAILED_BEFORE: ReadonlySet<string> = new Set(['choose_destination', 'bind_ports_on_both', 'prepare_destination']);
 
-async function settle(trx: Transaction<ComputeDb>, operation: Operation, status: MigrationStatus, lost = false): Promise<void> {
-  const told = (operation.data.result as { powerState?: unknown } | undefined)?.powerState;
-  await trx.updateTable('instances')
-    .set({ task_state: null, updated_at: dbNow, state_changed_at: dbNow, ...(lost && { vm_state: 'error' }), ...(typeof told === 'number' && { power_state: told }) })
-    .where('id', '=', operation.instanceId).where('generation', '=', operation.generation).execute();
-  await updateMigration(trx, argsOf({ operation }).migrationId, { status, ...(status === 'completed' && { memory_remaining: 0, disk_remaining: 0, eta_ms: 0 }) });
-}
+const arrivalIn = ({ data }: Operation) => data.arrival as Arrival | undefined;
 
+async function settle(trx: Transaction<ComputeDb>, operation: Operation, status: MigrationStatus): Promise<void> {
+  const arrival = arrivalIn(operation);
+  const lost = operation.noReturn && !isAlive(arrival) && arrival?.place !== 'source';
+  const { numUpdatedRows } = await trx.updateTable('instances')
+    .set({ task_state: null, updated_at: dbNow, state_changed_at: dbNow, ...(lost && { vm_state: 'error' }), ...(arrival?.powerState !== undefined && { power_state: arrival.powerState }) })
+    .where('id', '=', operation.instanceId).where('generation', '=', operation.generation).executeTakeFirst();
+  await updateMigration(trx, argsOf({ operation }).migrationId, {
+    status, ...(status === 'completed' && { memory_remaining: 0, disk_remaining: 0, eta_ms: 0 }), ...(arrival?.kept && numUpdatedRows === 1n && { kept_generation: operation.generation }),
+  });
+}

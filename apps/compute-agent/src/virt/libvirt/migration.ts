@@ -1,7 +1,8 @@
+import type { MigrationStanding } from '@virga/contracts';
 import {
-  DomainState, ErrorCode, isLibvirtError, JobField, JobType, MigrateFlag, MigrateParam, numberParam, param, PausedReason, ShutoffReason, XmlFlag, type DomainEventMap, type LibvirtHost, type TypedParam,
+  DomainState, ErrorCode, isLibvirtError, JobField, JobType, MigrateFlag, MigrateParam, numberParam, param, PausedReason, RunningReason, ShutoffReason, XmlFlag, type DomainEventMap, type LibvirtHost, type TypedParam,
 } from '@virga/libvirt';
-import type { MigrationDriver, MigrationJob, MigrationPlan, MigrationStanding } from '../virt-driver';
+import type { MigrationDriver, MigrationJob, MigrationPlan } from '../virt-driver';
 import type { DomainSettings } from './domain-xml';
 import { toCloudError } from './errors';
 import { observe } from './power-state';
@@ -54,7 +55,9 @@ export class LibvirtMigrations implements MigrationDriver {
   async job(uuid: string): Promise<MigrationJob | undefined> {
     try {
       const { type, params } = await this.host.call('domainGetJobStats', { dom: { uuid } });
-      return type === JobType.BOUNDED || type === JobType.UNBOUNDED ? readJob(params) : undefined;
+      if (type !== JobType.BOUNDED && type !== JobType.UNBOUNDED) return undefined;
+      const { state, reason } = await this.host.call('domainGetState', { dom: { uuid } });
+      return { ...readJob(params), switched: state === DomainState.PAUSED && reason === PausedReason.POSTCOPY };
     } catch (error) {
       if (isLibvirtError(error, ErrorCode.NO_DOMAIN, ErrorCode.OPERATION_INVALID)) return undefined;
       throw toCloudError(error, `look at the migration of instance ${uuid}`);
@@ -72,6 +75,9 @@ export class LibvirtMigrations implements MigrationDriver {
     if (state === DomainState.SHUTOFF) return reason === ShutoffReason.MIGRATED ? 'gone' : 'off';
     if (state === DomainState.CRASHED) return 'off';
     if (state === DomainState.PAUSED && reason === PausedReason.POSTCOPY_FAILED) return 'broken';
+    // At the destination: it runs already, and the rest of its memory comes, or came no more.
+    if (state === DomainState.RUNNING && reason === RunningReason.POSTCOPY_FAILED) return 'broken';
+    if (state === DomainState.RUNNING && reason === RunningReason.POSTCOPY) return 'moving';
     if (await this.job(uuid)) return 'moving';
     return state === DomainState.PAUSED && STOPPED_FOR_IT.includes(reason) ? 'doubtful' : 'here';
   }

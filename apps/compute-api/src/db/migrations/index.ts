@@ -5,6 +5,7 @@ import { migrations } from './20261125_0001_migrations';
 import { aggregates } from './20261125_0200_aggregates';
 import { pointsOfNoReturn } from './20261125_0600_points_of_no_return';
 import { consoleTokens } from './20261125_0700_console_tokens';
+import { keptGeneration } from './20261126_4001_kept_generation';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -13,4 +14,5 @@ export const computeMigrations: Migrations = {
   '20261125_0200_aggregates': aggregates,
   '20261125_0600_points_of_no_return': pointsOfNoReturn,
   '20261125_0700_console_tokens': consoleTokens,
+  '20261126_4001_kept_generation': keptGeneration,
 };

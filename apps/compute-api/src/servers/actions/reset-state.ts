@@ -5,6 +5,7 @@ import type { ComputeDb } from '../../db/schema';
 import { dbNow } from '../../db/time';
 import { cancelOperation } from '../../operations/cancel-operation';
 import { CANCEL, LIVE_STATES } from '../../operations/operation';
+import { keepHalves } from '../../live-migration/kept-halves';
 import { lockServer } from '../change-guard';
 import type { ActionHandler } from './action';
 
@@ -25,7 +26,9 @@ export const resetState: ActionHandler = {
       await trx.updateTable('instances')
         .set({ vm_state: state, admin_pass: null, updated_at: dbNow, state_changed_at: dbNow, ...(!ends && { task_state: null, generation: row.generation + 1 }) })
         .where('id', '=', serverId).execute();
-      if (!ends) await trx.updateTable('operations').set({ cancel_requested: CANCEL.superseded, due_at: dbNow }).where('instance_id', '=', serverId).where('state', 'in', [...LIVE_STATES]).execute();
+      if (ends) return;
+      await keepHalves(trx, serverId, row.generation);
+      await trx.updateTable('operations').set({ cancel_requested: CANCEL.superseded, due_at: dbNow }).where('instance_id', '=', serverId).where('state', 'in', [...LIVE_STATES]).execute();
     });
   },
 };

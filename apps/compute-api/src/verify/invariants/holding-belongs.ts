@@ -1,5 +1,6 @@
 import { hostAgentContract, type HostHolding } from '@virga/contracts';
 import type { Invariant } from '../invariant';
+import { isKept } from '../../live-migration/kept-halves';
 import { isBusy, livingInstance } from '../cloud-view';
 
 const words = ({ powerState, directory, taps }: HostHolding): string =>
@@ -31,6 +32,8 @@ export const holdingBelongs: Invariant = {
     // What was never ours, or is missing from books that were set back, only a person may throw away.
     if (!known) return undefined;
     if ((await livingInstance(db, instanceId))?.hostId === hostId || await isBusy(db, instanceId)) return undefined;
+    // Half of a guest's memory, which its other half may still need.
+    if (await isKept(db, instanceId, hostId)) return undefined;
     await bus.client(hostAgentContract, { hostId }).cleanup({ instanceId, generation });
     return 'the host has taken it away';
   },

@@ -1,0 +1,123 @@
+import type { MigrationStanding } from '@virga/contracts';
+import { conflict, silentLogger, unavailable } from '@virga/core';
+import type { MigrationDriver, MigrationJob, MigrationPlan } from '../virt/virt-driver';
+import { LiveMigration } from './migrate-live';
+import type { MigrationHost } from './migration-host';
+
+const SERVER = '00000000-0000-4000-8000-000000000001';
+const running: MigrationJob = {
+  iteration: 1, memoryTotal: 100, memoryProcessed: 10, memoryRemaining: 90, diskTotal: 0, diskProcessed: 0, diskRemaining: 0, dirtyRate: 0, bandwidth: 50, downtime: undefined, elapsed: 10,
+};
+
+/** A hypervisor that does what its script says, one line a look; the call that sends the guest ends when the script does. */
+class Scripted implements MigrationDriver {
+  readonly did: string[] = [];
+  begun: string | undefined;
+  private index = 0;
+  private ends: (() => void)[] = [];
+
+  constructor(private readonly script: (MigrationJob | MigrationStanding | Error | (() => void))[], private readonly sent: (Error | undefined)[] = []) {}
+
+  private next(): MigrationJob | MigrationStanding {
+    const line = this.script[Math.min(this.index, this.script.length - 1)]!;
+    this.index++;
+    if (typeof line === 'function') { line(); return this.next(); }
+    if (line instanceof Error) throw line;
+    return line;
+  }
+
+  async send(_id: string, { resume }: MigrationPlan): Promise<void> {
+    this.did.push(resume ? 'resume' : 'send');
+    await new Promise<void>((resolve) => this.ends.push(resolve));
+    const error = this.sent.shift();
+    if (error) throw error;
+  }
+
+  async job(): Promise<MigrationJob | undefined> {
+    const seen = this.next();
+    if (typeof seen === 'object') return seen;
+    this.index--;
+    for (const end of this.ends.splice(0)) end();
+    await Promise.resolve();
+    return undefined;
+  }
+
+  async standing(): Promise<MigrationStanding> {
+    const seen = this.next();
+    return typeof seen === 'string' ? seen : 'moving';
+  }
+
+  finalJob = (): undefined => undefined;
+  async switchToPostCopy(): Promise<boolean> { this.did.push('post-copy'); return true; }
+  async allowDowntime(): Promise<void> { this.did.push('downtime'); }
+  async abort(): Promise<void> { this.did.push('abort'); }
+  async refuseCpu(): Promise<undefined> { return undefined; }
+}
+
+const migrate = (driver: Scripted, { signal = new AbortController().signal, attempt = 1, recoverMs = 1000, told = [] as string[] } = {}) => {
+  const host = {
+    migrations: driver, logger: silentLogger, lookMs: 1, places: () => ({ instance: '/i', images: '/b' }),
+    notes: { begun: async () => driver.begun, note: async (_id: string, note: string) => { driver.begun = note; } },
+    tell: async ({ mode }: { mode: string }) => { told.push(mode); return { forced: false }; },
+  } as unknown as MigrationHost;
+  return new LiveMigration(host, SERVER, {
+    migrationId: 'm', attempt, destination: { uri: 'qemu+tls://x/system', address: 'x', places: { instance: '/j', images: '/c' } }, limits: { maxDowntimeMs: 500, deadlineMs: 60_000, postCopy: true, recoverMs },
+  }, signal).run();
+};
+
+it('sends the guest away', async () => {
+  const driver = new Scripted(['here', running, 'gone']);
+  expect(await migrate(driver)).toEqual({ outcome: 'moved', reason: 'pre-copy' });
+  expect(driver.did).toEqual(['send']);
+});
+
+it('watches again what was begun before, and begins another attempt anew', async () => {
+  const driver = new Scripted(['here', running, 'here']);
+  await expect(migrate(driver)).rejects.toThrow('The guest stayed on this host');
+  const again = new Scripted([running, 'gone']);
+  again.begun = driver.begun;
+  expect(await migrate(again)).toMatchObject({ outcome: 'moved' });
+  expect(again.did).toEqual([]);
+  const second = new Scripted(['here', running, 'gone']);
+  second.begun = driver.begun;
+  expect(await migrate(second, { attempt: 2 })).toMatchObject({ outcome: 'moved' });
+  expect(second.did).toEqual(['send']);
+});
+
+it('aborts when it is told to, before the switch', async () => {
+  const abort = new AbortController();
+  const driver = new Scripted(['here', running, () => abort.abort(conflict('Cancelled.')), running, 'here'], [conflict('aborted')]);
+  await expect(migrate(driver, { signal: abort.signal })).rejects.toThrow('The guest stayed on this host: Cancelled.');
+  expect(driver.did).toContain('abort');
+});
+
+it('aborts nothing after the switch, nor after a restart in the middle of it', async () => {
+  const abort = new AbortController();
+  abort.abort(conflict('Superseded by a newer operation.'));
+  const told: string[] = [];
+  const driver = new Scripted([{ ...running, switched: true }, { ...running, switched: true }, 'gone']);
+  driver.begun = 'm/1';
+  expect(await migrate(driver, { signal: abort.signal, told })).toEqual({ outcome: 'moved', reason: 'post-copy' });
+  expect(driver.did).toEqual([]);
+  expect(told[0]).toBe('post-copy');
+});
+
+it('takes a broken post-copy up again until it is through, and never starts the guest here', async () => {
+  const driver = new Scripted(['here', { ...running, switched: true }, 'broken', 'broken', { ...running, switched: true }, 'gone'], [unavailable('cut')]);
+  expect(await migrate(driver, { recoverMs: 10_000 })).toEqual({ outcome: 'moved', reason: 'post-copy' });
+  expect(driver.did[0]).toBe('send');
+  expect(driver.did.slice(1)).toEqual(['resume', 'resume']);
+});
+
+it('says so when it cannot be taken up', async () => {
+  expect(await migrate(new Scripted(['here', { ...running, switched: true }, 'broken']), { recoverMs: -1 })).toMatchObject({ outcome: 'broken' });
+});
+
+it('outlasts a restart of the daemon', async () => {
+  const away = unavailable('The hypervisor is not there.');
+  expect(await migrate(new Scripted(['here', running, away, away, running, away, 'gone']))).toMatchObject({ outcome: 'moved' });
+});
+
+it('calls nothing a failure that it does not understand', async () => {
+  expect(await migrate(new Scripted(['here', running, new Error('odd')]))).toEqual({ outcome: 'doubtful', reason: 'odd' });
+});
