@@ -13,6 +13,12 @@ import { MigrationsController } from './migrations/migrations.controller';
 import { ServerMigrationsController } from './migrations/server-migrations.controller';
 import { neighboursOn } from './neighbours';
 import { computePolicies } from './policies';
+import { FloatingIpPoolsController, FloatingIpsController } from './proxies/floating-ips.controller';
+import { ImageMetadataController } from './proxies/image-metadata.controller';
+import { ImagesController } from './proxies/images.controller';
+import { NetworksController, TenantNetworksController } from './proxies/networks.controller';
+import { SecurityGroupRulesController } from './proxies/security-group-rules.controller';
+import { SecurityGroupsController } from './proxies/security-groups.controller';
 import { QuotaClassSetsController, QuotaSetsController } from './quotas/quota-sets.controller';
 import { ServersController } from './servers/servers.controller';
 import { FlavorAccessController } from './flavors/flavor-access.controller';
@@ -34,7 +40,7 @@ import { ServerPasswordController } from './servers/server-password.controller';
 import { ServerTagsController } from './servers/tags/server-tags.controller';
 import { TenantUsageController } from './usage/tenant-usage.controller';
 import { ExtensionsController } from './versions/extensions.controller';
-import { BUS, DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type WakeRelay } from './tokens';
+import { BUS, DB, ENFORCER, LOGGER, NEIGHBOUR_APIS, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type NeighbourApis, type WakeRelay } from './tokens';
 import { isVersionDocument, VersionsController } from './versions/versions.controller';
 
 const CONTROLLERS = [
@@ -44,6 +50,7 @@ const CONTROLLERS = [
   MigrationsController, ServerMigrationsController,
   AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,
   RemoteConsolesController, ConsoleAuthTokensController,
+  SecurityGroupsController, SecurityGroupRulesController, FloatingIpsController, FloatingIpPoolsController, NetworksController, TenantNetworksController, ImagesController, ImageMetadataController,
 ];
 
 export interface ComputeAppOptions {
@@ -53,12 +60,13 @@ export interface ComputeAppOptions {
   settings: ComputeSettings;
   wakeRelay: WakeRelay;
   identityUrl: string;
+  apis: NeighbourApis;
   verifyToken(token: string): Promise<RequestContext>;
   onAnswer?: HttpEdgeOptions['onAnswer'];
 }
 
 /** The HTTP side of compute. It keeps no state: any number of copies may run. */
-export function createComputeApp({ db, bus, logger, settings, wakeRelay, identityUrl, verifyToken, onAnswer }: ComputeAppOptions): Promise<NestFastifyApplication> {
+export function createComputeApp({ db, bus, logger, settings, wakeRelay, identityUrl, apis, verifyToken, onAnswer }: ComputeAppOptions): Promise<NestFastifyApplication> {
   @Module({
     controllers: CONTROLLERS,
     providers: [
@@ -67,6 +75,7 @@ export function createComputeApp({ db, bus, logger, settings, wakeRelay, identit
       { provide: LOGGER, useValue: logger },
       { provide: SETTINGS, useValue: settings },
       { provide: WAKE_RELAY, useValue: wakeRelay },
+      { provide: NEIGHBOUR_APIS, useValue: apis },
       { provide: NEIGHBOURS, useValue: neighboursOn(bus) },
       { provide: ENFORCER, useValue: new PolicyEnforcer(computePolicies, FAULT_STYLES.compute) },
     ],

@@ -20,6 +20,8 @@ export const ComputeApiConfig = Type.Object({
     default: 'network.server_addresses', pattern: '^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)?$',
     description: 'Schema and name of the view of server addresses that the network service publishes.',
   }),
+  VIRGA_COMPUTE_NETWORK_URL: Type.String({ default: 'http://127.0.0.1:9696', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where this service reaches the network API, for its older calls about networks, without a slash at the end.' }),
+  VIRGA_COMPUTE_IMAGE_URL: Type.String({ default: 'http://127.0.0.1:9292', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where this service reaches the image API, for its older calls about images, without a slash at the end.' }),
   VIRGA_COMPUTE_CONSOLE_URL: Type.String({
     default: 'http://127.0.0.1:6080', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where browsers reach a console proxy, without a slash at the end.',
   }),

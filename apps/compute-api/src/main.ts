@@ -7,6 +7,7 @@ import { createComputeApp } from './compute-app';
 import { computeApiConfig, migrateConfig } from './config';
 import { computeMigrations } from './db/migrations';
 import type { ComputeDb } from './db/schema';
+import { NeighbourApi } from './proxies/neighbour-api';
 import { outboxPublisher } from './operations/publish-outbox';
 
 async function serve(): Promise<void> {
@@ -27,6 +28,7 @@ async function serve(): Promise<void> {
     onStop('outbox', () => relay.stop());
     const app = await createComputeApp({
       db, bus, logger, wakeRelay: () => relay.wake(), identityUrl: config.VIRGA_PUBLIC_IDENTITY_URL,
+      apis: { network: new NeighbourApi(config.VIRGA_COMPUTE_NETWORK_URL), image: new NeighbourApi(config.VIRGA_COMPUTE_IMAGE_URL) },
       settings: {
         serverAddressesView: config.VIRGA_COMPUTE_ADDRESSES_VIEW, maxLimit: config.VIRGA_COMPUTE_MAX_LIMIT, defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE,
         console: {

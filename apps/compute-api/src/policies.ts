@@ -6,9 +6,10 @@ import { hostPolicies } from './hosts/host.policy';
 import { keypairPolicies } from './keypairs/keypair.policy';
 import { limitPolicies } from './limits/limits.policy';
 import { migrationPolicies } from './migrations/migration.policy';
+import { proxyPolicies } from './proxies/proxy.policy';
 import { quotaPolicies } from './quotas/quota.policy';
 import { serverPolicies } from './servers/server.policy';
 
 export const computePolicies: Policies = {
-  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies, ...consolePolicies,
+  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies, ...consolePolicies, ...proxyPolicies,
 };

@@ -77,7 +77,10 @@ const APPS: App[] = [
   {
     name: 'compute-api', app: 'compute-api', entry: 'main', schema: 'compute', heapMb: 256, after: ['mariadb', 'rabbitmq', 'identity'],
     listen: (site) => [at(site.ports.compute)],
-    env: (site) => ({ VIRGA_COMPUTE_CONSOLE_URL: `http://127.0.0.1:${site.ports.console}` }),
+    env: (site) => ({
+      VIRGA_COMPUTE_CONSOLE_URL: `http://127.0.0.1:${site.ports.console}`,
+      VIRGA_COMPUTE_NETWORK_URL: site.publicUrls.network, VIRGA_COMPUTE_IMAGE_URL: site.publicUrls.image,
+    }),
   },
   {
     name: 'console-proxy', app: 'console-proxy', entry: 'main', heapMb: 128, after: ['rabbitmq', 'identity'],

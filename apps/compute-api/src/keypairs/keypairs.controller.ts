@@ -9,6 +9,13 @@ import { DB, ENFORCER, SETTINGS, type ComputeSettings, type Db } from '../tokens
 import { CreateKeypair, type CreateKeypairBody } from './keypair.schema';
 import { keypairCreated, keypairListed, keypairShown, type Keypair } from './keypair.view';
 import { generateSshKey, importPublicKey } from './public-key';
+import { generateCertificate, importCertificate } from './x509';
+
+/** How each type of key pair is made, and how one that is given is checked. */
+const KINDS = {
+  ssh: { generate: generateSshKey, take: importPublicKey },
+  x509: { generate: generateCertificate, take: importCertificate },
+};
 
 /** Key pairs belong to users and not to projects; from 2.10 on administrators may name another user. */
 @Controller(under('os-keypairs'))
@@ -40,12 +47,13 @@ export class KeypairsController {
   @Authenticated()
   async create(@Caller() caller: RequestContext, @Version() { minor }: Microversion, @ValidBody(CreateKeypair) { keypair }: CreateKeypairBody, @Res({ passthrough: true }) reply: FastifyReply) {
     const userId = this.userFor(caller, minor, keypair.user_id, 'create');
-    if (keypair.type === 'x509') throw badRequest('Keypairs of type x509 are not supported.');
-    const made = keypair.public_key === undefined ? await generateSshKey() : { ...importPublicKey(keypair.public_key), privateKey: undefined };
+    const type = keypair.type ?? 'ssh';
+    const { generate, take } = KINDS[type];
+    const made = keypair.public_key === undefined ? await generate(userId) : { ...take(keypair.public_key), privateKey: undefined };
     const row = await inTransaction(this.db, async (trx) => {
       try {
         // First the insert: it waits for another one of the same user and name, and the count after it is exact.
-        await trx.insertInto('keypairs').values({ user_id: userId, name: keypair.name, type: 'ssh', public_key: made.publicKey, fingerprint: made.fingerprint, created_at: dbNow }).execute();
+        await trx.insertInto('keypairs').values({ user_id: userId, name: keypair.name, type, public_key: made.publicKey, fingerprint: made.fingerprint, created_at: dbNow }).execute();
       } catch (error) {
         if (isDuplicateKey(error)) throw conflict(`Key pair '${keypair.name}' already exists.`);
         throw error;

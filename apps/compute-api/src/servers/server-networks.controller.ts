@@ -3,6 +3,7 @@ import type { InstancePort, SecurityGroupFacts } from '@virga/contracts';
 import { notFound, type RequestContext } from '@virga/core';
 import { Authorize, Caller, Version, type Microversion } from '@virga/rest';
 import { under } from '../microversions';
+import { oldRule } from '../proxies/security-group.view';
 import { DB, NEIGHBOURS, SETTINGS, type ComputeSettings, type Db, type Neighbours } from '../tokens';
 import { getInstance, getServer } from './server.repository';
 import { addressesOf } from './server.view';
@@ -13,24 +14,9 @@ export const attachment = ({ networkId, portId, macAddress, status, fixedIps }: 
   fixed_ips: fixedIps.map(({ subnetId, ipAddress }) => ({ subnet_id: subnetId, ip_address: ipAddress })), ...(at >= 70 && { tag: null }),
 });
 
-/** Ports of a protocol without bounds, as this old form of rules wants them told. */
-function portRange({ protocol, portMin, portMax }: SecurityGroupFacts['rules'][number]): [number | null, number | null] {
-  if (protocol === null || portMin !== null) return [portMin, portMax];
-  return protocol.startsWith('icmp') || protocol.startsWith('ipv6-icmp') ? [-1, -1] : [1, 65_535];
-}
-
-/** The form of security groups that compute had before there was a network service: only what is let in. */
-const securityGroup = ({ id, name, description, projectId, rules }: SecurityGroupFacts) => ({
-  id, description, name, tenant_id: projectId,
-  rules: rules.filter(({ direction }) => direction === 'ingress').map((rule) => {
-    const [from, to] = portRange(rule);
-    return {
-      id: rule.id, parent_group_id: id, ip_protocol: rule.protocol, from_port: from, to_port: to,
-      group: rule.remoteGroup === null ? {} : { name: rule.remoteGroup.name, tenant_id: rule.remoteGroup.projectId },
-      ip_range: rule.remoteGroup !== null ? {} : { cidr: rule.remoteIpPrefix ?? (rule.ethertype === 'IPv6' ? '::/0' : '0.0.0.0/0') },
-    };
-  }),
-});
+/** Security groups in compute's older form: only what is let in. */
+const securityGroup = ({ id, name, description, projectId, rules }: SecurityGroupFacts) =>
+  ({ id, description, name, tenant_id: projectId, rules: rules.filter(({ direction }) => direction === 'ingress').map((rule) => oldRule({ ...rule, groupId: id })) });
 
 /** A server's addresses and ports, as the network service knows them. */
 @Controller(under('servers/:id'))

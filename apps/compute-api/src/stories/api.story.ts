@@ -144,7 +144,13 @@ describe('the API', () => {
       expect(Object.keys(generated.body.keypair)).toEqual(['private_key', 'type', 'name', 'public_key', 'fingerprint', 'user_id']);
       expect(generated.body.keypair.private_key).toMatch(/^-----BEGIN RSA PRIVATE KEY-----/);
       expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: { name: 'k3' } }, { version: '2.92' })).status).toBe(400);
-      expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: { name: 'k3', type: 'x509' } }, { version: '2.79' })).status).toBe(400);
+      const certificate = await lab.call('POST', '/v2.1/os-keypairs', { keypair: { name: 'x', type: 'x509' } }, { version: '2.2' });
+      expect(certificate).toMatchObject({ status: 201, body: { keypair: { type: 'x509', public_key: expect.stringMatching(/^-----BEGIN CERTIFICATE-----/), private_key: expect.stringMatching(/^-----BEGIN PRIVATE KEY-----/) } } });
+      expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: { name: 'x1', type: 'x509' } }, { version: '2.1' })).status).toBe(400);
+      const imported = { name: 'x2', type: 'x509', public_key: certificate.body.keypair.public_key };
+      expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: imported }, { version: '2.92' })).body.keypair.fingerprint).toBe(certificate.body.keypair.fingerprint);
+      expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: { ...imported, name: 'x3', public_key: 'ssh-rsa AAAA' } })).status).toBe(400);
+      for (const name of ['x', 'x2']) await lab.call('DELETE', `/v2.1/os-keypairs/${name}`);
       expect((await lab.call('POST', '/v2.1/os-keypairs', { keypair: { name: 'old' } }, { version: '2.1' })).status).toBe(200);
       const list = await lab.call('GET', '/v2.1/os-keypairs');
       expect(list.body.keypairs.map(({ keypair }: { keypair: { name: string } }) => keypair.name)).toEqual(['k1', 'k2', 'old']);

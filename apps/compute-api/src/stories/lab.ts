@@ -6,6 +6,8 @@ import { createComputeApp } from '../compute-app';
 import { Conductor, type ConductorOptions } from '../conductor';
 import { computeMigrations } from '../db/migrations';
 import type { ComputeDb } from '../db/schema';
+import { NeighbourApi } from '../proxies/neighbour-api';
+import { startNeighbourApi } from './neighbour-api';
 import { outboxPublisher } from '../operations/publish-outbox';
 
 export interface Answer { status: number; body: any; headers: Record<string, string> }
@@ -34,8 +36,9 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   const apiBus = broker.connect('compute-api');
   const relay = new OutboxRelay(db, outboxPublisher(db, apiBus), logger, 200);
   relay.start();
+  const [networkApi, imageApi] = [await startNeighbourApi(), await startNeighbourApi()];
   const app = await createComputeApp({
-    db, bus: apiBus, logger, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000',
+    db, bus: apiBus, logger, apis: { network: new NeighbourApi(networkApi.url), image: new NeighbourApi(imageApi.url) }, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000',
     settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
     verifyToken: (token) => identity.verifier.verify(token),
   });
@@ -122,6 +125,7 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   async function stop(): Promise<void> {
     await Promise.all(conductors.map((conductor) => conductor.stop()));
     await app.close();
+    await Promise.all([networkApi.close(), imageApi.close()]);
     await relay.stop();
     await Promise.all(agents.map((agent) => agent.close()));
     await db.destroy();
@@ -129,7 +133,7 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   }
 
   return {
-    app, db, broker, placement, network, images, identity, base, conductors, agents, projectId, userId, member, admin, tokenFor, addConductor, addHost, call, asAdmin, makeFlavor,
+    app, db, broker, placement, network, networkApi, images, imageApi, identity, base, conductors, agents, projectId, userId, member, admin, tokenFor, addConductor, addHost, call, asAdmin, makeFlavor,
     until, serverUntil, active, gone, usage, stop, schema, mariadb, logger,
   };
 }

@@ -7,6 +7,7 @@ import { createComputeApp } from '../compute-app';
 import { Conductor } from '../conductor';
 import { computeMigrations } from '../db/migrations';
 import type { ComputeDb } from '../db/schema';
+import { NeighbourApi } from '../proxies/neighbour-api';
 import { outboxPublisher } from '../operations/publish-outbox';
 
 /** The same over the real broker, with the permissions that each part has there. */
@@ -35,7 +36,7 @@ it('boots and deletes over RabbitMQ', async () => {
   const relay = new OutboxRelay(db, outboxPublisher(db, apiBus), silentLogger);
   relay.start();
   const app = await createComputeApp({
-    db, bus: apiBus, logger: silentLogger, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000', verifyToken: (token) => identity.verifier.verify(token),
+    db, bus: apiBus, logger: silentLogger, apis: { network: new NeighbourApi('http://127.0.0.1:1'), image: new NeighbourApi('http://127.0.0.1:1') }, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000', verifyToken: (token) => identity.verifier.verify(token),
     settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://127.0.0.1:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
   });
   await app.listen(0, '127.0.0.1');

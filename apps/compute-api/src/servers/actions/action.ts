@@ -1,12 +1,13 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { Logger, RequestContext } from '@virga/core';
 import type { FastifyReply, FastifyRequest, VersionSteps } from '@virga/rest';
-import type { Bus, ComputeSettings, Db, Neighbours, PolicyEnforcer } from '../../tokens';
+import type { Bus, ComputeSettings, Db, NeighbourApis, Neighbours, PolicyEnforcer } from '../../tokens';
 
 export interface ActionContext {
   db: Db;
   bus: Bus;
   neighbours: Neighbours;
+  apis: NeighbourApis;
   policy: PolicyEnforcer;
   caller: RequestContext;
   serverId: string;

@@ -2,9 +2,10 @@ import { Body, Controller, Inject, Param, Post, Req, Res } from '@nestjs/common'
 import { badRequest, notFound, type Logger, type RequestContext } from '@virga/core';
 import { Authenticated, Caller, checkInput, FAULT_STYLES, pickStep, Version, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../../microversions';
-import { BUS, DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type Bus, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../../tokens';
+import { BUS, DB, ENFORCER, LOGGER, NEIGHBOUR_APIS, NEIGHBOURS, SETTINGS, WAKE_RELAY, type Bus, type ComputeSettings, type Db, type NeighbourApis, type Neighbours, type WakeRelay } from '../../tokens';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
+import { addressActions } from './addresses';
 import { changePassword } from './change-password';
 import { consoleOutput } from './console-output';
 import { deferredDeleteActions } from './deferred-delete';
@@ -19,7 +20,7 @@ import { securityGroupActions } from './security-groups';
 
 /** Everything that is built; any other key is no action of this cloud. */
 export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = {
-  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
+  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, ...addressActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
 };
 
 @Controller(under('servers/:id/action'))
@@ -27,6 +28,7 @@ export class ServerActionsController {
   constructor(
     @Inject(DB) private readonly db: Db, @Inject(BUS) private readonly bus: Bus, @Inject(ENFORCER) private readonly policy: PolicyEnforcer, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
     @Inject(NEIGHBOURS) private readonly neighbours: Neighbours, @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(NEIGHBOUR_APIS) private readonly apis: NeighbourApis,
   ) {}
 
   // Each action has a rule of its own, looked up by the body's key.
@@ -51,8 +53,8 @@ export class ServerActionsController {
       await getInstance(this.db, caller, serverId);
       throw error;
     }
-    const { db, bus, neighbours, policy, settings, logger } = this;
-    const result = await action.run({ db, bus, neighbours, policy, settings, logger, request, reply, caller, serverId, at: version.minor }, argument as never);
+    const { db, bus, neighbours, apis, policy, settings, logger } = this;
+    const result = await action.run({ db, bus, neighbours, apis, policy, settings, logger, request, reply, caller, serverId, at: version.minor }, argument as never);
     this.wakeRelay();
     void reply.status(action.status ?? 202);
     return result;
