@@ -7,7 +7,8 @@ export interface ReceivedAnswer { status: number; headers: Record<string, string
 export function sendRaw(base: string, { method, path, headers, body }: SentRequest): Promise<ReceivedAnswer> {
   const { hostname, port } = new URL(base);
   return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: hostname, port, method, path, headers: { ...headers, ...(body && { 'content-length': String(body.length) }), connection: 'close' }, timeout: 60_000 }, (answer) => {
+    // No agent: it hands on a socket that the server is about to close, and the next request dies with it.
+    const sent = httpRequest({ host: hostname, port, method, path, headers: { ...headers, ...(body && { 'content-length': String(body.length) }), connection: 'close' }, timeout: 60_000, agent: false }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text: Buffer.concat(chunks).toString('utf8') }));

@@ -30,7 +30,8 @@ const RAW_BODIES: readonly Buffer[] = [
 ];
 const VERBS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'POST', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND', 'LINK'];
 
-const encodeQuery = (key: string, value: unknown): string => `${encodeURIComponent(key)}=${encodeURIComponent(typeof value === 'object' ? JSON.stringify(value) : String(value)).slice(0, 400)}`;
+/** Through a Buffer, which puts U+FFFD for half a surrogate pair, where the encoder would throw. */
+const encodeQuery = (key: string, value: unknown): string => `${encodeURIComponent(key)}=${encodeURIComponent(Buffer.from(typeof value === 'object' ? JSON.stringify(value) : String(value)).toString()).slice(0, 400)}`;
 
 function pathOf(route: FuzzRoute, random: Random, seen: Seen, harmless: boolean): string {
   // Only what the run made may be changed or deleted by it.

@@ -227,6 +227,7 @@ describe('access', () => {
       const region = 'regions/S%C3%BCd%2F1';
       expect((await post('regions', { region: { id: 'Süd/1' } })).status).toBe(409);
       expect((await post('regions', { region: { id: 'sub', parent_region_id: 'nosuch' } })).status).toBe(404);
+      expect((await cloud.request('PUT', `/v3/regions/${'a'.repeat(256)}`, { token: admin, body: { region: {} } })).status).toBe(400);
       expect((await post('regions', { region: { id: 'sub', parent_region_id: 'Süd/1' } })).status).toBe(201);
       expect((await patch(region, { region: { parent_region_id: 'sub' } })).status).toBe(400);
       expect((await get('regions?parent_region_id=S%C3%BCd%2F1')).body.regions).toHaveLength(1);

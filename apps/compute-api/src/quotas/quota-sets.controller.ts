@@ -9,6 +9,8 @@ import { DEFAULT_CLASS, quotaClassKey, readLimits } from './quota-limits';
 import { classResourcesAt, resourcesAt, UpdateQuotaClassSet, UpdateQuotaSet, type UpdateQuotaClassSetBody, type UpdateQuotaSetBody } from './quota.schema';
 
 const isOurs = (name: string): name is QuotaResource => Object.hasOwn(DEFAULT_QUOTAS, name);
+/** Ids are at most this long, in identity and in every table here. */
+const MAX_ID_LENGTH = 64;
 const limitOf = (limits: QuotaLimits, name: string): number => (isOurs(name) ? limits[name] : -1);
 
 @Controller(under('os-quota-sets'))
@@ -46,6 +48,8 @@ export class QuotaSetsController {
   @Put(':project')
   @Authorize('os_compute_api:os-quota-sets:update')
   async update(@Param('project') projectId: string, @Version() { minor }: Microversion, @ValidBody(UpdateQuotaSet) { quota_set: wanted }: UpdateQuotaSetBody, @Query('user_id') userId = '') {
+    if (projectId.length > MAX_ID_LENGTH) throw badRequest(`Project ID ${projectId} is not a valid project.`);
+    if (userId.length > MAX_ID_LENGTH) throw badRequest(`User ID ${userId} is not a valid user.`);
     const force = readBoolean((wanted.force ?? false) as boolean | string);
     const used = await this.used(projectId);
     const project = await readLimits(this.db, projectId);
@@ -102,7 +106,7 @@ export class QuotaClassSetsController {
   @Authorize('os_compute_api:os-quota-class-sets:update')
   async update(@Param('class') name: string, @Version() { minor }: Microversion, @ValidBody(UpdateQuotaClassSet) { quota_class_set: wanted }: UpdateQuotaClassSetBody) {
     const key = quotaClassKey(name);
-    if (key.length > 64) throw badRequest('The name of a quota class is too long.');
+    if (key.length > MAX_ID_LENGTH) throw badRequest('The name of a quota class is too long.');
     const limits = Object.entries(wanted).map(([resource, value]) => [resource, Number(value)] as const);
     for (const [resource, limit] of limits) {
       if (limit < -1 || limit > 0x7fffffff) throw badRequest(`Quota limit ${limit} for ${resource} must be in the range of -1 and 2147483647.`);

@@ -82,6 +82,14 @@ describe('the API for operators', () => {
     expect((await lab.call('GET', `/v2.1/servers/${server}/topology`, undefined, { version: '2.77' })).status).toBe(404);
   });
 
+  it('refuses quotas of what cannot be a project or a user', async () => {
+    const long = 'a'.repeat(255);
+    for (const path of [long, `${lab.projectId}?user_id=${long}`]) {
+      const answer = await lab.asAdmin('PUT', `/v2.1/os-quota-sets/${path}`, { quota_set: { cores: 5 } });
+      expect([answer.status, answer.body.badRequest.message]).toEqual([400, expect.stringContaining('is not a valid')]);
+    }
+  });
+
   it('sets the quotas of the cloud by the default class', async () => {
     const put = (name: string, quotas: Record<string, unknown>, version = '2.93') => lab.asAdmin('PUT', `/v2.1/os-quota-class-sets/${name}`, { quota_class_set: quotas }, { version });
     expect((await put('default', { cores: 33 })).body.quota_class_set).toMatchObject({ cores: 33, instances: 10 });

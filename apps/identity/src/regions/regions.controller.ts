@@ -11,9 +11,10 @@ import { AnyQuery, Description } from '../collection/schema-parts';
 import type { Db, Exec, RegionRow } from '../db/tables';
 import { CONFIG, DATABASE, type Settings } from '../injection';
 
-const RegionId = Type.String({ minLength: 1, maxLength: 255, format: 'text' });
+const MAX_REGION_ID = 255;
+const RegionId = Type.String({ minLength: 1, maxLength: MAX_REGION_ID, format: 'text' });
 const ParentId = Type.Union([RegionId, Type.Null()]);
-const RegionCreate = Type.Object({ region: Type.Object({ id: Type.Optional(Type.String({ maxLength: 255, format: 'text' })), description: Type.Optional(Description), parent_region_id: Type.Optional(ParentId) }) });
+const RegionCreate = Type.Object({ region: Type.Object({ id: Type.Optional(Type.String({ maxLength: MAX_REGION_ID, format: 'text' })), description: Type.Optional(Description), parent_region_id: Type.Optional(ParentId) }) });
 type RegionCreate = Static<typeof RegionCreate>;
 const RegionUpdate = Type.Object({ region: Type.Object({ description: Type.Optional(Description), parent_region_id: Type.Optional(ParentId) }) });
 type RegionUpdate = Static<typeof RegionUpdate>;
@@ -46,6 +47,7 @@ export class RegionsController {
   @Put(':id') @Authorize('identity:create_region') @HttpCode(201)
   createAt(@Param('id') id: string, @ValidBody(RegionCreate) { region }: RegionCreate, @Req() request: FastifyRequest) {
     if (region.id && region.id !== id) throw badRequest('Conflicting region IDs specified: "url_id" != "ref_id"');
+    if (id.length > MAX_REGION_ID) throw badRequest(`A region's id has at most ${MAX_REGION_ID} characters.`);
     return this.insert(id, region, request);
   }
 
