@@ -95,12 +95,14 @@ const at74 = { ...at63, host: Type.Optional(Type.String({ minLength: 1, maxLengt
 const at90 = { ...at74, hostname: Type.Optional(Hostname) };
 const at94 = { ...at74, hostname: Type.Optional(Fqdn) };
 
-/** Files cannot be injected in any version, as in nova from 2.57 on: user data and config drive do that. */
+/** Files cannot be injected in any version, as in nova from 2.57 on: user data and config drive do that. Older clients say that they have none. */
+export const NoFiles = { personality: Type.Optional(Type.Array(Type.Object({}), { maxItems: 0 })) };
 export const CreateServer = [
-  ['2.1', step(properties)],
-  ['2.19', step(at19)],
-  ['2.37', step(at37)],
-  ['2.52', step(at52)],
+  ['2.1', step({ ...properties, ...NoFiles })],
+  ['2.19', step({ ...at19, ...NoFiles })],
+  ['2.37', step({ ...at37, ...NoFiles })],
+  ['2.52', step({ ...at52, ...NoFiles })],
+  ['2.57', step(at52)],
   ['2.63', step(at63)],
   ['2.74', step(at74)],
   ['2.90', step(at90)],

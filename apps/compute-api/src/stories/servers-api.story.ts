@@ -84,6 +84,12 @@ describe('servers over HTTP', () => {
       else expect(fault.message).toMatch(message);
     });
 
+    it('takes an empty list of files until 2.56, as older clients send it, and none with something in it', async () => {
+      const at = (version: string, personality: object[]) => lab.call('POST', '/v2.1/servers', { server: { name: 'x', imageRef: image, flavorRef: '1', personality, min_count: 2, max_count: 1 } }, { version });
+      for (const version of ['2.1', '2.19', '2.36']) expect((await at(version, [])).body.badRequest.message).toBe('min_count must be <= max_count');
+      expect((await at('2.1', [{ path: '/x', contents: '' }])).body.badRequest.message).toContain('personality');
+    });
+
     it('says first that networks are missing', async () => {
       const { body } = await lab.call('POST', '/v2.1/servers', { server: { name: 'x', imageRef: image, flavorRef: '1', nosuch: 1 } });
       expect(body).toEqual({

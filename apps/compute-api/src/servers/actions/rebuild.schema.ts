@@ -1,6 +1,6 @@
 import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox';
 import type { VersionSteps } from '@virga/rest';
-import { AccessIpV4, AccessIpV6, Bool, Description, DiskConfig, Fqdn, Hostname, MetadataItems, ServerName } from '../create-server.schema';
+import { AccessIpV4, AccessIpV6, Bool, Description, DiskConfig, Fqdn, Hostname, MetadataItems, NoFiles, ServerName } from '../create-server.schema';
 
 const properties = {
   imageRef: Type.String({ format: 'uuid' }),
@@ -20,9 +20,9 @@ const at63 = { ...at57, trusted_image_certificates: Type.Optional(Type.Null()) }
 
 /** As at the creation of servers, files cannot be injected in any version. */
 export const Rebuild = [
-  ['2.1', step({})],
-  ['2.19', step(at19)],
-  ['2.54', step(at54)],
+  ['2.1', step(NoFiles)],
+  ['2.19', step({ ...at19, ...NoFiles })],
+  ['2.54', step({ ...at54, ...NoFiles })],
   ['2.57', step(at57)],
   ['2.63', step(at63)],
   ['2.90', step({ ...at63, hostname: Type.Optional(Hostname) })],
