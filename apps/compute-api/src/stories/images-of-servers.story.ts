@@ -79,14 +79,14 @@ describe('rebuilding servers, and images of them', () => {
 
   it('makes an image, named in the answer, with what nova writes on it', async () => {
     const id = await boot();
-    const { status, body } = await act(id, { createImage: { name: 'snap', metadata: { mine: 'yes' } } });
+    const { status, body } = await act(id, { createImage: { name: 'snap', metadata: { mine: 'yes', image_type: 'golden' } } });
     expect(status).toBe(202);
     expect(body).toEqual({ image_id: expect.any(String) });
     await settled(id);
     expect(commands(id).at(-1)).toMatchObject({ verb: 'snapshot', args: { imageId: body.image_id } });
     const made = lab.images.images.get(body.image_id)!;
     expect(made).toMatchObject({ name: 'snap', diskFormat: 'qcow2', containerFormat: 'bare', minDisk: 1 });
-    expect(made.properties).toMatchObject({ mine: 'yes', hw_pointer_model: 'usbtablet', base_image_ref: image, image_type: 'snapshot', instance_uuid: id, user_id: lab.userId, owner_id: lab.projectId });
+    expect(made.properties).toMatchObject({ mine: 'yes', hw_pointer_model: 'usbtablet', base_image_ref: image, image_type: 'golden', instance_uuid: id, user_id: lab.userId, owner_id: lab.projectId });
     expect(made.properties).not.toHaveProperty('os_hash_algo');
     const old = await act(id, { createImage: { name: 'snap2' } }, { version: '2.44' });
     expect(old).toMatchObject({ status: 202, body: null });

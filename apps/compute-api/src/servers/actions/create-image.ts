@@ -27,12 +27,13 @@ const NOT_INHERITED = /^(cache_in_nova|bittorrent|img_signature.*|img_block_devi
 /** What the image says of itself, as nova words it. */
 function propertiesOf({ caller }: ActionContext, row: InstanceRow, { metadata, backup }: Wanted): Record<string, string> {
   const inherited = Object.entries((JSON.parse(row.image_json) as ImageFacts).properties).filter(([name]) => !NOT_INHERITED.test(name));
-  return {
-    ...Object.fromEntries(inherited), ...metadata,
+  const own = {
     base_image_ref: row.image_id, image_type: backup ? 'backup' : 'snapshot', ...(backup && { backup_type: backup.type }),
     instance_uuid: row.id, user_id: caller.user.id, owner_id: row.project_id, image_location: 'snapshot', image_state: 'available',
     owner_user_name: caller.user.name, owner_project_name: caller.project?.name ?? '', boot_roles: [...caller.roleNames].sort().join(','),
   };
+  // What the user says wins, as in nova; but the oldest backups are found by what a backup says of itself.
+  return backup ? { ...Object.fromEntries(inherited), ...metadata, ...own } : { ...Object.fromEntries(inherited), ...own, ...metadata };
 }
 
 /** Registers the image first, for the answer names it; an action that cannot start takes it away again. */
