@@ -2,6 +2,7 @@ import { conductorContract, type MigrationLimits } from '@virga/contracts';
 import { systemClock, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
+import { DrainKeeper } from './drains/drain-keeper';
 import { serveConsoles } from './consoles/serve-consoles';
 import type { ComputeDb } from './db/schema';
 import { neighboursOn } from './neighbours';
@@ -46,6 +47,8 @@ export interface ConductorOptions {
   consoleMinutes?: number;
   /** What a live migration may cost. */
   migrationLimits?: MigrationLimits;
+  /** Guests of a drained host that are on their way at the same time. */
+  drainAtOnce?: number;
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
@@ -54,6 +57,7 @@ export class Conductor {
   private readonly relay: OutboxRelay<ComputeDb>;
   private readonly reconciler: Reconciler;
   private readonly pruner: Pruner | undefined;
+  private readonly drains: DrainKeeper;
   private served: Served[] = [];
   private readonly stopping = new AbortController();
   private registering: Promise<void> = Promise.resolve();
@@ -67,6 +71,7 @@ export class Conductor {
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
     this.pruner = options.keep && new Pruner({ db, logger, ...options.keep });
+    this.drains = new DrainKeeper({ db, logger, neighbours: neighboursOn(bus), wakeRelay: () => this.relay.wake(), ...(options.drainAtOnce !== undefined && { atOnce: options.drainAtOnce }) });
     this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });
   }
 
@@ -76,6 +81,7 @@ export class Conductor {
     this.engine.start();
     if (this.options.reconcileMs !== 0) this.reconciler.start();
     this.pruner?.start();
+    this.drains.start();
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
@@ -118,6 +124,7 @@ export class Conductor {
     this.stopping.abort(new Error('stopping'));
     await this.registering;
     await this.pruner?.stop();
+    await this.drains.stop();
     await this.reconciler.stop();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
@@ -129,6 +136,7 @@ export class Conductor {
     this.stopping.abort(new Error('killed'));
     await this.registering;
     await this.pruner?.stop();
+    await this.drains.stop();
     await this.reconciler.stop();
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));

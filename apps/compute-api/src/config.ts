@@ -70,6 +70,7 @@ export const ConductorConfig = Type.Object({
   VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS: Type.Integer({
     default: 600, minimum: 1, description: 'How long a live migration that was interrupted after the switch to post-copy is taken up again before the guest is given up, seconds.',
   }),
+  VIRGA_COMPUTE_DRAIN_AT_ONCE: Type.Integer({ default: 2, minimum: 1, maximum: 64, description: 'Guests of a drained host that are moved at the same time.' }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),
   VIRGA_COMPUTE_CONSOLE_SESSION_MINUTES: Type.Integer({ default: 720, minimum: 1, description: 'How long a console may stay open, come what may.' }),
 });

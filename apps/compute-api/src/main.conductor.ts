@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import { errorMessage } from '@virga/core';
+import { errorMessage, newUuid } from '@virga/core';
 import { createDatabase, isMigrated, sql } from '@virga/db';
 import { RabbitBus, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { Conductor } from './conductor';
 import { ConductorMetrics } from './conductor-metrics';
 import { conductorConfig } from './config';
+import { drainHost, restoreHost } from './drains/drain-host';
 import { computeMigrations } from './db/migrations';
 import type { ComputeDb } from './db/schema';
 
@@ -32,9 +33,14 @@ async function main(): Promise<void> {
         maxDowntimeMs: config.VIRGA_COMPUTE_MIGRATION_DOWNTIME_MS, deadlineMs: config.VIRGA_COMPUTE_MIGRATION_DEADLINE_SECONDS * 1000, postCopy: config.VIRGA_COMPUTE_MIGRATION_POST_COPY,
         recoverMs: config.VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS * 1000,
       },
+      drainAtOnce: config.VIRGA_COMPUTE_DRAIN_AT_ONCE,
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });
     admin.addPost('/verify', (body) => conductor.verify((body as { fix?: boolean } | undefined)?.fix === true));
+    const named = (body: unknown): string => { const { host } = body as { host?: unknown }; return typeof host === 'string' ? host : ''; };
+    const operator = () => ({ requestId: `req-${newUuid()}`, userId: 'conductor', projectId: null, roles: [] });
+    admin.addPost('/drain', (body) => drainHost(db, named(body), operator()));
+    admin.addPost('/restore', (body) => restoreHost(db, named(body), operator()));
     await conductor.start();
     onStop('conductor', () => conductor.stop());
   });

@@ -245,6 +245,13 @@ export interface MigrationsTable {
   created_at: Date;
   updated_at: Date | null;
 }
+/** A host that is emptied (`draining`, `drained`) or gets its instances back (`restoring`, `restored`). */
+export interface HostDrainsTable { host_id: string; state: string; actor_json: string; created_at: Date; updated_at: Date }
+/** `waiting`, `moving`, `away`, `stays`, `failed`; on the way back `waiting`, `moving`, `back`, `stays`, `failed`. */
+export interface DrainedInstancesTable {
+  host_id: string; instance_id: string; state: string; tries: Generated<number>; operation_id: string | null; message: string | null; updated_at: Date;
+}
+
 export interface AggregatesTable { id: Generated<number>; uuid: string; name: string; created_at: Date; updated_at: Date | null }
 export interface AggregateHostsTable { aggregate_id: number; host_id: string }
 export interface AggregateMetadataTable { aggregate_id: number; name: string; value: string }
@@ -302,6 +309,8 @@ export interface ComputeDb extends WithOutbox {
   services: ServicesTable;
   leases: LeasesTable;
   migrations: MigrationsTable;
+  host_drains: HostDrainsTable;
+  drained_instances: DrainedInstancesTable;
   aggregates: AggregatesTable;
   aggregate_hosts: AggregateHostsTable;
   aggregate_metadata: AggregateMetadataTable;

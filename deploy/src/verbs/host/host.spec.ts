@@ -5,6 +5,7 @@ import { describeSite, keepSettings, loadSite } from '../../load-site';
 import { parseOptions, UsageError } from '../../options';
 import { defaultCidrs } from '../../site';
 import { migrationRateOf } from '../../stages/migration-link';
+import { renderDrain } from './drain-report';
 import { host, namedHost } from './index';
 
 const root = join(__dirname, '../../../..');
@@ -39,6 +40,13 @@ it.each([
   const refusal = (async () => host(launch(), parseOptions(argv)))();
   await expect(refusal).rejects.toThrow(sentence);
   await expect(refusal).rejects.toBeInstanceOf(UsageError);
+});
+
+it('prints what has become of each instance', () => {
+  expect(renderDrain({ host: 'host2', state: 'none', instances: [] })).toBe('host2 is in service; nobody has drained it');
+  expect(renderDrain({ host: 'host2', state: 'drained', instances: [
+    { id: '1', name: 'web', state: 'away', where: 'host1', message: null }, { id: '22', name: 'b', state: 'stays', where: 'host2', message: 'it is stopped' },
+  ] })).toBe('INSTANCE  NAME  STATE  HOST\n1         web   away   host1\n22        b     stays  host2  it is stopped\nhost2 is drained');
 });
 
 it('names only hosts that are there', () => {

@@ -2,12 +2,13 @@ import { loadSite, type Launch } from '../../load-site';
 import { UsageError, type Options } from '../../options';
 import type { HostPlan, Site } from '../../site';
 import { addHost } from './add';
+import { drainHost, restoreHost } from './drain';
 import { fenceHost } from './fence';
 import { listHosts } from './list';
 import { setRate } from './rate';
 import { removeHost } from './remove';
 
-const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, fence: fenceHost } as const;
+const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, drain: drainHost, restore: restoreHost, fence: fenceHost } as const;
 
 /** `virga host VERB [HOST ...]`. */
 export async function host(launch: Launch, options: Options): Promise<number> {

@@ -6,6 +6,7 @@ import { aggregates } from './20261125_0200_aggregates';
 import { pointsOfNoReturn } from './20261125_0600_points_of_no_return';
 import { consoleTokens } from './20261125_0700_console_tokens';
 import { keptGeneration } from './20261126_4001_kept_generation';
+import { drains } from './20261126_4002_drains';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -15,4 +16,5 @@ export const computeMigrations: Migrations = {
   '20261125_0600_points_of_no_return': pointsOfNoReturn,
   '20261125_0700_console_tokens': consoleTokens,
   '20261126_4001_kept_generation': keptGeneration,
+  '20261126_4002_drains': drains,
 };

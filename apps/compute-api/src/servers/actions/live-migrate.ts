@@ -1,15 +1,10 @@
 import { Type } from '@sinclair/typebox';
 import { actorOf, badRequest, conflict } from '@virga/core';
-import { inTransaction } from '@virga/db';
 import { refuseAction, SERVER_ACTIONS } from '@virga/domain';
-import { dbNow } from '../../db/time';
+import { beginLiveMigration } from '../../live-migration/begin';
 import { findDestination, refusalOf, refuseDestination } from '../../live-migration/refuse-destination';
-import { createMigration } from '../../migrations/migration.repository';
 import { neighboursOn } from '../../neighbours';
-import { startOperation } from '../../operations/start-operation';
-import type { LiveMigrateArgs } from '../../workflows/live-migrate';
 import { getInstance } from '../server.repository';
-import type { ServerFlavor } from '../server-row';
 import type { ActionHandler } from './action';
 
 const Host = Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })]);
@@ -49,23 +44,7 @@ export const liveMigrate: ActionHandler = {
         const reasons = await refuseDestination({ db, neighbours: neighboursOn(bus), actor, row, destination, forced: isTrue(force), claimed: false });
         if (reasons.length > 0) throw badRequest(refusalOf(destination.hostname, reasons));
       }
-      const source = { hostId: row.host_id, hostname: row.host };
-      const won = await inTransaction(db, async (trx) => {
-        const generation = row.generation + 1;
-        const { numUpdatedRows } = await trx.updateTable('instances').set({ task_state: action.taskState, generation, updated_at: dbNow, state_changed_at: dbNow })
-          .where('id', '=', row.id).where('generation', '=', row.generation).where('vm_state', '=', row.vm_state).where('task_state', 'is', null)
-          .where('locked', '=', row.locked).where('deleted_at', 'is', null).executeTakeFirst();
-        if (numUpdatedRows === 0n) return false;
-        const migration = await createMigration(trx, {
-          type: 'live-migration', status: 'queued', instanceId: row.id, actor, source, oldFlavor: (JSON.parse(row.flavor_json) as ServerFlavor).flavorid,
-        });
-        const args: LiveMigrateArgs = {
-          migrationId: migration.id, migrationUuid: migration.uuid, sourceHostId: source.hostId, sourceHostname: source.hostname, ...(host !== null && { host }), ...(isTrue(force) && { force: true }),
-        };
-        const operationId = await startOperation(trx, { kind: 'live-migrate', instanceId: row.id, generation, actor, args: { ...args }, action: 'live-migration' });
-        await trx.updateTable('migrations').set({ operation_id: operationId }).where('id', '=', migration.id).execute();
-        return true;
-      });
+      const won = await beginLiveMigration(db, { row: { ...row, host_id: row.host_id, host: row.host }, actor, ...(host !== null && { host }), force: isTrue(force) });
       if (won) return;
     }
   },
