@@ -7,8 +7,11 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e} VIRGA_E2E_NAME=${VIRGA_E2E_NAME:-vge}
 options=(--state "$VIRGA_E2E_STATE")
 
+# The browser of the console tests, and letters for it to draw.
+[[ -x /usr/bin/chromium ]] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || exit 1
+
 ./virga destroy --yes "${options[@]}" >/dev/null 2>&1
-if ! ./virga up "${options[@]}" --name "$VIRGA_E2E_NAME" --port-offset "${VIRGA_E2E_PORT_OFFSET:-500}" --hosts 2; then
+if ! ./virga up "${options[@]}" --name "$VIRGA_E2E_NAME" --port-offset "${VIRGA_E2E_PORT_OFFSET:-500}" --hosts 2 --spice on; then
   ./virga logs "${options[@]}" | tail -n 200
   ./virga destroy --yes "${options[@]}"
   exit 1

@@ -6,7 +6,7 @@ const pages = JSON.parse(execFileSync(process.execPath, ['--input-type=module', 
 const html = Object.entries(pages).filter(([path]) => path.endsWith('.html'));
 
 it('every page loads only what is served beside it, and holds no script of its own', () => {
-  expect(html.map(([path]) => path)).toEqual(['/vnc_auto.html', '/serial_auto.html']);
+  expect(html.map(([path]) => path)).toEqual(['/vnc_auto.html', '/spice_auto.html', '/serial_auto.html']);
   for (const [, { body }] of html) {
     for (const [, url] of body.matchAll(/(?:src|href)="([^"]+)"/g)) expect(Object.keys(pages)).toContain(url);
     expect(body).not.toMatch(/ on[a-z]+=|style=|<script(?![^>]*src=)/);

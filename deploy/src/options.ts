@@ -13,6 +13,8 @@ export interface Options {
   managementCidr?: string;
   externalCidr?: string;
   virtType?: 'kvm' | 'qemu';
+  /** Whether guests show their screens by SPICE, too. */
+  spice?: boolean;
   /** Speed of the hosts' management and migration link, as tc writes it, or `unlimited`. */
   migrationRate?: string;
   /** Parts and tasks that `up` shall do, with what they need; everything when absent. */
@@ -38,6 +40,7 @@ const VALUED: Record<string, (value: string) => Partial<Options>> = {
   '--external-cidr': (value) => ({ externalCidr: cidr('--external-cidr', value) }),
   '--migration-rate': (value) => ({ migrationRate: linkRate('--migration-rate', value) }),
   '--virt-type': (value) => ({ virtType: matching('--virt-type', value, /^(kvm|qemu)$/, 'kvm or qemu') as 'kvm' | 'qemu' }),
+  '--spice': (value) => ({ spice: matching('--spice', value, /^(on|off)$/, 'on or off') === 'on' }),
   '--only': (value) => ({ only: matching('--only', value, /^[a-z0-9-]+(,[a-z0-9-]+)*$/, 'names of parts with commas between them').split(',') }),
 };
 const FLAGS: Record<string, Partial<Options>> = {

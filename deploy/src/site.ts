@@ -16,6 +16,8 @@ export interface Settings {
   managementCidr: string;
   externalCidr: string;
   virtType: 'kvm' | 'qemu' | 'probe';
+  /** Whether guests that are made from now on show their screens by SPICE besides VNC. */
+  spice?: boolean;
 }
 
 export const DEFAULT_SETTINGS = { name: 'vg', portOffset: 0, hosts: 1, virtType: 'probe' } as const;

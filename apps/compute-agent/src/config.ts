@@ -20,6 +20,7 @@ export const AgentConfig = Type.Object({
   VIRGA_AGENT_CPU_MODEL: Type.String({ default: 'qemu64', description: 'CPU model of guests; one baseline for the whole cloud.' }),
   VIRGA_AGENT_CHECKSUM_OFFLOAD: Type.Boolean({ default: true, description: 'Whether guests leave packet checksums to the host; must be false with the userspace datapath.' }),
   VIRGA_AGENT_PORT_TIMEOUT_SECONDS: Type.Integer({ default: 30, minimum: 1, description: 'How long OVN may take to set up a port before a boot fails.' }),
+  VIRGA_AGENT_SPICE: Type.Boolean({ default: false, description: 'Whether guests that are defined from now on show their screens by SPICE besides VNC; it costs each a few MB of memory.' }),
   VIRGA_AGENT_CONSOLE_LOG_BYTES: Type.Integer({ default: 1 << 20, minimum: 65536, description: 'Serial output kept of a guest, bytes; twice that lies on disk at most, but for what is written between two checks.' }),
   VIRGA_AGENT_VCPUS: Type.Integer({ default: 0, minimum: 0, description: 'vCPUs that this host offers; 0 = the CPUs it has.' }),
   VIRGA_AGENT_MEMORY_MB: Type.Integer({ default: 0, minimum: 0, description: 'Memory that this host offers, MB; 0 = all it has.' }),

@@ -11,6 +11,7 @@ import { AgentMetrics } from './agent-metrics';
 import { CommandRunner } from './commands/command-runner';
 import { ReportSender } from './commands/report-sender';
 import { readConfig } from './config';
+import { receiveConsoleLogs, sendConsoleLog } from './consoles/carry-log';
 import { boundConsoleLog } from './consoles/console-log';
 import { LocalConsoles } from './consoles/console-desk';
 import { ImageCache } from './disks/image-cache';
@@ -68,7 +69,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('metadata networks', () => metadataNetworks.close());
   const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
   const workshop = new LocalWorkshop({
-    store, images, ovs, metadataNetworks, fetchDocuments, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
+    store, images, ovs, metadataNetworks, fetchDocuments, spice: config.VIRGA_AGENT_SPICE, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
   });
   const host: InstanceHost = { driver, store, workshop };
   const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);
@@ -79,7 +80,8 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   let sequence = Date.now() * 1000;
   const nextSequence = () => ++sequence;
   const moving = localMigrationHost({
-    host, store, images, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger,
+    host, store, images, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger, server: () => ({ hostId, agentUrl }),
+    carryLog: async (instanceId, { server }) => { if (server) await sendConsoleLog(join(store.dir(instanceId), CONSOLE_LOG), instanceId, server, () => readTlsIdentity(config), config.VIRGA_AGENT_CONSOLE_LOG_BYTES, logger); },
     tell: (progress) => gateway.migrationProgress({ hostId, sequence: nextSequence(), ...progress }),
   });
 
@@ -89,8 +91,9 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('reports', () => reports.stop());
 
   const hostServer = new HostServer(() => readTlsIdentity(config), logger);
-  const consoles = new LocalConsoles({ driver, store }, logger);
+  const consoles = new LocalConsoles({ driver, store, spice: config.VIRGA_AGENT_SPICE }, logger);
   consoles.serveOn(hostServer);
+  receiveConsoleLogs(hostServer, store, config.VIRGA_AGENT_CONSOLE_LOG_BYTES);
   const agentPort = await hostServer.listen(config.VIRGA_AGENT_HOST_IP, config.VIRGA_AGENT_PORT);
   onStop('host server', () => hostServer.close());
   const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;

@@ -1,5 +1,7 @@
 /** What every console page shares: its secrets, its connection and what it says about it. */
 
+/** The browser's own, whatever a page puts in its place for others. */
+const Native = WebSocket;
 const random = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 const fromAddress = () => {
@@ -19,7 +21,10 @@ const ENDS = {
 };
 const RETRY_MS = { off: 2000, moving: 200, unreachable: 2000, absent: 5000 };
 
-/** `connect(socket)` is called with each new WebSocket, before it is open. */
+/**
+ * `connect(socket, channel)` is called with each new WebSocket, before it is open; `channel()` opens a further one of the same
+ * connection, for protocols that need several.
+ */
 export function startSession(connect) {
   let { token, title, tab } = fromAddress();
   tab ??= random(8);
@@ -39,9 +44,12 @@ export function startSession(connect) {
   const open = () => {
     say(failures === 0 ? 'Connecting…' : status.textContent, 'connecting');
     const names = ['virga.v1', `virga.page.${pageKey}`, `virga.attempt.${random(8)}`];
-    if (token) names.push(`virga.token.${token}`);
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/websockify`, names);
-    socket.binaryType = 'arraybuffer';
+    const dial = (more = []) => {
+      const made = new Native(`${location.origin.replace(/^http/, 'ws')}/websockify`, [...names, ...more]);
+      made.binaryType = 'arraybuffer';
+      return made;
+    };
+    const socket = dial(token ? [`virga.token.${token}`] : []);
     socket.addEventListener('open', () => { token = undefined; });
     socket.addEventListener('message', () => { failures = 0; say('Connected.', 'connected'); }, { once: true });
     socket.addEventListener('close', ({ code, reason }) => {
@@ -53,7 +61,7 @@ export function startSession(connect) {
       say('The connection was lost. Connecting again…', 'connecting');
       return void setTimeout(open, Math.min(5000, 250 * failures));
     });
-    connect(socket);
+    connect(socket, dial);
   };
   again.addEventListener('click', () => { failures = 0; open(); });
   document.getElementById('fullscreen').addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
@@ -61,10 +69,16 @@ export function startSession(connect) {
   return { say };
 }
 
-/** A small form for text to be typed into the guest. */
+/** A small form for text to be typed into the guest. `send` gives back the characters that it could not type. */
 export function pasteBox(send) {
   const box = document.getElementById('paste-box');
   const text = document.getElementById('paste-text');
+  const note = document.getElementById('paste-note');
   document.getElementById('paste').addEventListener('click', () => { box.hidden = !box.hidden; if (!box.hidden) text.focus(); });
-  document.getElementById('paste-send').addEventListener('click', () => { send(text.value); text.value = ''; box.hidden = true; });
+  document.getElementById('paste-send').addEventListener('click', () => {
+    const absent = send(text.value) ?? '';
+    text.value = '';
+    note.textContent = absent === '' ? '' : `Not on this keyboard, left out: ${[...new Set(absent)].join(' ')}`;
+    box.hidden = absent === '';
+  });
 }

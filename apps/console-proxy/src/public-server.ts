@@ -22,6 +22,8 @@ export interface PublicServerOptions {
 
 /** Largest message from a browser, bytes: room for a pasted text. */
 const MAX_MESSAGE = 1 << 20;
+/** SPICE has channels on which a browser sends nothing for hours, and others on which it answers by itself: its sessions end at their limit. */
+const IDLING = { vnc: true, spice: false, serial: true } as const;
 const NOT_FOUND = 'There is no such page.\n';
 
 /** How long a browser may take to hang up when the proxy ends, and a connection may be quiet before it is closed then, ms. */
@@ -106,7 +108,7 @@ export class PublicServer {
     this.sockets.handleUpgrade(request, socket, head, (client) => {
       if (refused) return client.close(opened.refused, opened.reason);
       const { session, attemptId, hostId, host } = opened;
-      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, idleMs: this.options.idleMs });
+      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, idleMs: IDLING[session.protocol] ? this.options.idleMs : 0 });
       return this.options.opened({ session, attemptId, hostId, socket: client });
     });
   }

@@ -173,6 +173,7 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
       VIRGA_AGENT_STATE_DIR: join(host.directory, 'agent'),
       // Packets pass a userspace switch here, which sees what a guest leaves to hardware that is not there.
       VIRGA_AGENT_CHECKSUM_OFFLOAD: 'false',
+      VIRGA_AGENT_SPICE: String(site.settings.spice ?? false),
       ...share(site),
     },
     files: [entryFile(site, 'compute-agent', 'main'), virtTypeFile(site)],

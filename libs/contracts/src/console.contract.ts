@@ -2,7 +2,7 @@ import { Type, type Static } from '@sinclair/typebox';
 import { call, defineContract } from '@virga/rpc';
 
 /** What a guest can be seen through. */
-export const CONSOLE_PROTOCOLS = ['vnc', 'serial'] as const;
+export const CONSOLE_PROTOCOLS = ['vnc', 'spice', 'serial'] as const;
 export type ConsoleProtocol = (typeof CONSOLE_PROTOCOLS)[number];
 export const ConsoleProtocolName = Type.Union(CONSOLE_PROTOCOLS.map((protocol) => Type.Literal(protocol)));
 

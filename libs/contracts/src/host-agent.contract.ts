@@ -43,6 +43,8 @@ export const GuestPlaces = Type.Object({
   instance: Type.String({ pattern: '^/' }),
   /** The cache of base images. */
   images: Type.String({ pattern: '^/' }),
+  /** Where the host takes what belongs to a guest besides its disks. */
+  server: Type.Optional(Type.Object({ hostId: Type.String(), agentUrl: Type.String() })),
 });
 export type GuestPlaces = Static<typeof GuestPlaces>;
 

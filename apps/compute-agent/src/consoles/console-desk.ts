@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -28,12 +29,15 @@ export class LocalConsoles implements ConsoleDesk {
   private readonly grants = new ConsoleGrants();
   private readonly lines = new Map<string, SerialLine>();
 
-  constructor(private readonly host: Pick<InstanceHost, 'driver'> & { store: InstanceStore }, private readonly logger: Logger) {}
+  constructor(private readonly host: Pick<InstanceHost, 'driver'> & { store: InstanceStore; spice: boolean }, private readonly logger: Logger) {}
 
   async describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }> {
-    const { store, driver } = this.host;
+    const { store, driver, spice } = this.host;
     await store.spec(instanceId);
-    return { protocols: ['vnc', 'serial'], running: ON.has(await driver.powerState(instanceId)) };
+    const running = ON.has(await driver.powerState(instanceId));
+    // A guest that runs has what it was started with, here or on the host that it came from.
+    const hasSpice = running ? await access(join(store.dir(instanceId), CONSOLE_SOCKETS.spice)).then(() => true, () => false) : spice;
+    return { protocols: hasSpice ? ['vnc', 'spice', 'serial'] : ['vnc', 'serial'], running };
   }
 
   async grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'> {

@@ -1,6 +1,7 @@
 import { open, stat, truncate, writeFile } from 'node:fs/promises';
 
-const ROTATED = '.1';
+/** Ending of the file with what was printed before. */
+export const ROTATED = '.1';
 
 async function tail(path: string, bytes: number): Promise<Buffer> {
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? undefined : Promise.reject(error)));

@@ -19,6 +19,7 @@ export class SerialLine {
   private readonly viewers: Viewer[] = [];
   private writer: Viewer | undefined;
   private line: Socket | undefined;
+  private ended = false;
   private opening: Promise<void> | undefined;
   /** What came over the line while the log was read for somebody, so that no byte is lost or shown twice. */
   private readonly gathering = new Set<Buffer[]>();
@@ -48,7 +49,10 @@ export class SerialLine {
     this.line.on('data', (bytes: Buffer) => this.fromGuest(bytes)).on('error', (error) => this.logger.debug({ reason: error.message }, 'serial line ended')).on('close', () => this.end());
   }
 
+  /** For good: whoever comes later needs another. */
   end(): void {
+    if (this.ended) return;
+    this.ended = true;
     this.line?.destroy();
     this.line = undefined;
     for (const { stream } of this.viewers) stream.destroy();

@@ -149,7 +149,8 @@ export class HostServer {
   }
 
   private refusal(error: unknown, request: IncomingMessage): { status: number; body: string } {
-    const peer = request.socket.remoteAddress;
+    // A handler that reads no further has ended the connection.
+    const peer = (request.socket as Socket | null)?.remoteAddress;
     const known = error instanceof CloudError && error.kind !== 'internal';
     if (known) this.logger.info({ peer, path: request.url, reason: error.message }, 'a peer was refused');
     else this.logger.error({ err: error, peer, path: request.url }, 'a call of a peer failed');

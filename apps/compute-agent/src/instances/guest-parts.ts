@@ -8,16 +8,18 @@ import { guestNic } from './nics';
 
 export const CONSOLE_LOG = 'console.log';
 /** Names in the instance's directory; nothing of a console listens on a network. */
-export const CONSOLE_SOCKETS = { vnc: 'vnc.sock', serial: 'serial.sock' } as const;
+export const CONSOLE_SOCKETS = { vnc: 'vnc.sock', spice: 'spice.sock', serial: 'serial.sock' } as const;
 
 interface Place {
   /** The instance's own directory. */
   dir: string;
   images: ImageCache;
+  /** Whether guests show their screens by SPICE, too. */
+  spice: boolean;
 }
 
 /** Disks and files of a guest, made or found; nothing of it reaches outside the instance's directory and the cache. */
-export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
+export async function prepareGuestParts({ dir, images, spice }: Place, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
   const base = await images.ensure(spec.image);
   signal.throwIfAborted();
   const { flavor } = spec;
@@ -31,6 +33,7 @@ export async function prepareGuestParts({ dir, images }: Place, spec: BuildSpec,
     consoleLog: join(dir, CONSOLE_LOG),
     serialSocket: join(dir, CONSOLE_SOCKETS.serial),
     vncSocket: join(dir, CONSOLE_SOCKETS.vnc),
+    ...(spice && { spiceSocket: join(dir, CONSOLE_SOCKETS.spice) }),
   };
 }
 

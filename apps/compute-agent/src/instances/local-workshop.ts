@@ -21,6 +21,8 @@ export interface LocalWorkshopOptions {
   metadataNetworks: MetadataNetworks;
   /** How long OVN may take to set up a port. */
   portTimeoutSeconds: number;
+  /** Whether guests show their screens by SPICE, too. */
+  spice: boolean;
   /** Of serial output, at most. */
   consoleBytes: number;
   /** Leave to bring an image's data to the image service. */
@@ -34,11 +36,11 @@ export class LocalWorkshop implements HostWorkshop {
   constructor(private readonly options: LocalWorkshopOptions) {}
 
   async prepare(spec: BuildSpec, signal: AbortSignal): Promise<GuestParts> {
-    const { store, images, fetchDocuments } = this.options;
+    const { store, images, spice, fetchDocuments } = this.options;
     const documents = await fetchDocuments(spec.instanceId);
     await store.saveDocuments(spec.instanceId, documents);
     signal.throwIfAborted();
-    const [parts] = await Promise.all([prepareGuestParts({ dir: store.dir(spec.instanceId), images }, spec, documents, signal), this.connect(spec)]);
+    const [parts] = await Promise.all([prepareGuestParts({ dir: store.dir(spec.instanceId), images, spice }, spec, documents, signal), this.connect(spec)]);
     return parts;
   }
 

@@ -7,6 +7,7 @@ import { makeConfigDrive } from '../disks/config-drive';
 import { decode, directBoot } from '../instances/guest-parts';
 import type { InstanceHost } from '../instances/instance-host';
 import type { InstanceStore } from '../instances/instance-store';
+import type { HostAddress } from '@virga/mutual-tls';
 import { instanceTaps, tapName } from '../nics/taps';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import type { MigrationDriver } from '../virt/virt-driver';
@@ -19,6 +20,9 @@ export interface LocalMigrationOptions {
   imagesDir: string;
   ovs: OpenVSwitchClient;
   migrations: MigrationDriver;
+  /** How other hosts reach this one. */
+  server(): HostAddress;
+  carryLog: NonNullable<MigrationHost['carryLog']>;
   fetchDocuments(instanceId: string): Promise<Record<string, string>>;
   tell: MigrationHost['tell'];
   logger: MigrationHost['logger'];
@@ -31,10 +35,10 @@ const needed = ({ flavor, image }: BuildSpec): number =>
   Math.max(flavor.rootGb * GIB, image.virtualSizeBytes ?? image.sizeBytes) + flavor.ephemeralGb * GIB + flavor.swapMb * 1024 ** 2;
 
 /** This machine as an end of migrations. */
-export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
-  const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir });
+export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, server, carryLog, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
+  const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir, server: server() });
   return {
-    ...host, migrations, tell, logger, places,
+    ...host, migrations, carryLog, tell, logger, places,
     notes: { begun: (id) => store.migrationBegun(id), note: (id, migrationId) => store.noteMigration(id, migrationId) },
 
     async receive(spec, signal) {

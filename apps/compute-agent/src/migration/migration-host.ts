@@ -16,6 +16,8 @@ export interface MigrationHost extends InstanceHost {
   receive(spec: BuildSpec, signal: AbortSignal): Promise<void>;
   /** Reasons for which the guest cannot come, and images that would have to be fetched. */
   check(spec: BuildSpec): Promise<{ reasons: string[]; absentImages: string[] }>;
+  /** Brings what the guest has printed to the host that it is on now; never fails. */
+  carryLog?(instanceId: string, to: GuestPlaces): Promise<void>;
   tell(progress: Omit<Progress, 'hostId' | 'sequence'>): Promise<{ forced: boolean }>;
   logger: Logger;
   /** Between two looks at a running migration, ms. */

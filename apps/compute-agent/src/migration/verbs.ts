@@ -37,7 +37,11 @@ type MigrationVerbs = Pick<VerbTable, 'prepareMigration' | 'migrateLive' | 'fini
 /** Verbs of hosts that move running guests. */
 export const migrationVerbs = (host: MigrationHost): MigrationVerbs => ({
   prepareMigration: (_id, spec, signal) => prepareMigration(host, spec, signal),
-  migrateLive: (id, args: HostVerbArgs<'migrateLive'>, signal) => new LiveMigration(host, id, args, signal).run(),
+  migrateLive: async (id, args: HostVerbArgs<'migrateLive'>, signal) => {
+    const outcome = await new LiveMigration(host, id, args, signal).run();
+    if (outcome.outcome === 'moved') await host.carryLog?.(id, args.destination.places);
+    return outcome;
+  },
   finishMigration: (id, _args, signal) => finishMigration(host, id, signal),
 });
 /** Of those that do not, e.g. simulated ones. */

@@ -18,6 +18,8 @@ export interface GuestParts {
   /** Sockets of the serial line and of the screen, in the instance's own directory. */
   serialSocket: string;
   vncSocket: string;
+  /** Absent where the host's screens are shown by VNC alone. */
+  spiceSocket?: string;
 }
 
 /** A machine's life. Every verb is idempotent: what is so already is success. */

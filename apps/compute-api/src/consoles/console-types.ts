@@ -11,7 +11,7 @@ export interface ConsoleType {
 /** By the `protocol` of the API, then by its `type`. */
 export const CONSOLE_TYPES: Record<string, Record<string, ConsoleType>> = {
   vnc: { novnc: { protocol: 'vnc', page: 'vnc_auto.html' } },
-  spice: { 'spice-html5': { protocol: undefined, page: '' } },
+  spice: { 'spice-html5': { protocol: 'spice', page: 'spice_auto.html' } },
   serial: { serial: { protocol: 'serial', page: 'serial_auto.html' } },
   rdp: { 'rdp-html5': { protocol: undefined, page: '' } },
   mks: { webmks: { protocol: undefined, page: '' } },

@@ -1,5 +1,6 @@
 import { hostAgentContract, type ConsoleRoute, type ConsoleSession } from '@virga/contracts';
 import { CloudError, type Logger } from '@virga/core';
+import { LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import type { Kysely } from '@virga/db';
 import type { Bus } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
@@ -10,20 +11,42 @@ const GRANT_MS = 10_000;
 /** Tasks at whose end the guest runs on another host. */
 const MOVING: ReadonlySet<string> = new Set(['migrating', 'resize_migrating', 'rebuild_spawning']);
 
-/** Asks the instance's host to let the proxy in, and says where that is. A host that has never heard of the instance is asked in vain while it moves. */
-export async function findRoute({ db, bus, logger }: { db: Kysely<ComputeDb>; bus: Bus; logger: Logger }, session: ConsoleSession, { hostId, taskState, agentUrl }: ConsoleInstance, grantHash: string): Promise<ConsoleRoute> {
+interface Place { hostId: string; agentUrl: string | undefined }
+
+/**
+ * Asks the instance's host to let the proxy in, and says where that is. While the guest moves it may be on the destination
+ * before the books say so.
+ */
+export async function findRoute(deps: RouteDeps, session: ConsoleSession, { hostId, taskState, agentUrl }: ConsoleInstance, grantHash: string): Promise<ConsoleRoute> {
   if (hostId === null) return { state: 'off' };
-  const moving = MOVING.has(taskState ?? '');
+  const route = await ask(deps, session, { hostId, agentUrl }, grantHash);
+  if (route.state === 'ready' || !MOVING.has(taskState ?? '')) return route;
+  const next = await destinationOf(deps.db, session.instanceId);
+  const there = next && await ask(deps, session, next, grantHash);
+  if (there?.state === 'ready') return there;
+  // At the end of a migration the source has stopped the guest before the destination is known to have it.
+  return route.state === 'off' ? { state: 'moving' } : route;
+}
+
+interface RouteDeps { db: Kysely<ComputeDb>; bus: Bus; logger: Logger }
+
+async function ask({ db, bus, logger }: RouteDeps, session: ConsoleSession, { hostId, agentUrl }: Place, grantHash: string): Promise<ConsoleRoute> {
   try {
     const { state } = await bus.client(hostAgentContract, { hostId }).grantConsole({ instanceId: session.instanceId, protocol: session.protocol, grantHash, ttlMs: GRANT_MS });
-    // At the end of a migration the source has stopped the guest before the destination is known to have it.
-    if (state !== 'ready') return { state: state === 'off' && moving ? 'moving' : state };
+    if (state !== 'ready') return { state };
     if (agentUrl === undefined) return { state: 'unreachable' };
     await db.updateTable('console_auth_tokens').set({ host_id: hostId }).where('id', '=', session.sessionId).execute();
     return { state: 'ready', hostId, agentUrl };
   } catch (error) {
     if (!(error instanceof CloudError) || !['notFound', 'unavailable', 'timeout'].includes(error.kind)) throw error;
     logger.debug({ hostId, instanceId: session.instanceId, reason: error.message }, 'no console there now');
-    return { state: error.kind === 'notFound' ? (moving ? 'moving' : 'off') : 'unreachable' };
+    // A host that has never heard of the instance has no guest of it.
+    return { state: error.kind === 'notFound' ? 'off' : 'unreachable' };
   }
+}
+
+async function destinationOf(db: Kysely<ComputeDb>, instanceId: string): Promise<Place | undefined> {
+  const row = await db.selectFrom('migrations as m').innerJoin('hosts as h', 'h.id', 'm.dest_host_id').select(['h.id', 'h.facts_json'])
+    .where('m.instance_id', '=', instanceId).where('m.status', 'in', [...LIVE_MIGRATION_IN_PROGRESS]).orderBy('m.id', 'desc').executeTakeFirst();
+  return row && { hostId: row.id, agentUrl: (JSON.parse(row.facts_json) as { agentUrl?: string }).agentUrl };
 }

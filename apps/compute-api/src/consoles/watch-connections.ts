@@ -1,4 +1,5 @@
 import type { ConsoleVerdict } from '@virga/contracts';
+import { LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import { sql, type Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 
@@ -14,6 +15,8 @@ interface Seen {
   vm_state: string | null;
   host_id: string | null;
   host_alive: number | null;
+  /** Of a live migration that is under way. */
+  dest_host_id: string | null;
 }
 
 /** The first that holds; each is about what the database says now, so that nothing that others do needs to be announced. */
@@ -22,7 +25,7 @@ const VERDICTS: [ConsoleVerdict, (seen: Seen, connection: WatchedConnection) => 
   ['ended', ({ is_over: over }) => over === 1],
   ['replaced', ({ attempt_id: attempt }, { attemptId }) => attempt !== attemptId],
   ['off', ({ vm_state: state, task_state: task, host_id: host }) => host === null || (task === null && (state === 'stopped' || state === 'suspended'))],
-  ['moved', ({ host_id: host }, { hostId }) => host !== hostId],
+  ['moved', ({ host_id: host, dest_host_id: next }, { hostId }) => host !== hostId && next !== hostId],
   ['unreachable', ({ host_alive: alive }) => alive !== 1],
 ];
 
@@ -34,7 +37,8 @@ export async function watchConnections(db: Kysely<ComputeDb>, connections: reado
   if (connections.length === 0) return [];
   const ids = [...new Set(connections.map(({ sessionId }) => sessionId))];
   const { rows } = await sql<Seen>`
-    SELECT t.id, t.attempt_id, t.ends_at <= NOW(3) AS is_over, i.id IS NULL OR i.deleted_at IS NOT NULL AS is_gone, i.task_state, i.vm_state, i.host_id, h.lease_until > NOW(3) AS host_alive
+    SELECT t.id, t.attempt_id, t.ends_at <= NOW(3) AS is_over, i.id IS NULL OR i.deleted_at IS NOT NULL AS is_gone, i.task_state, i.vm_state, i.host_id, h.lease_until > NOW(3) AS host_alive,
+      IF(i.task_state = 'migrating', (SELECT m.dest_host_id FROM migrations m WHERE m.instance_id = i.id AND m.status IN (${sql.join([...LIVE_MIGRATION_IN_PROGRESS])}) ORDER BY m.id DESC LIMIT 1), NULL) AS dest_host_id
     FROM console_auth_tokens t LEFT JOIN instances i ON i.id = t.instance_id LEFT JOIN hosts h ON h.id = i.host_id
     WHERE t.id IN (${sql.join(ids)})`.execute(db);
   const seen = new Map(rows.map((row) => [row.id, row]));

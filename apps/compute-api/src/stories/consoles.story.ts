@@ -51,6 +51,20 @@ describe('consoles', () => {
     if (message) expect(answer.body.badRequest.message).toBe(message);
   });
 
+  it('are had by SPICE where the host has it', async () => {
+    for (const agent of lab.agents) agent.consoleProtocols = ['vnc', 'spice', 'serial'];
+    const answer = await ask(server, 'spice', 'spice-html5');
+    expect(answer).toMatchObject({ status: 200, body: { remote_console: { protocol: 'spice', type: 'spice-html5', url: expect.stringMatching(/\/spice_auto\.html\?token=[0-9a-f-]{36}$/) } } });
+    const pageHash = hashSecret(newHexId());
+    const { session } = await open({ tokenHash: hashSecret(tokenOf(answer.body.remote_console.url)), pageHash });
+    // Its further channels are of the same connection: none replaces another.
+    await open({ pageHash });
+    const hostId = lab.agents.find(({ domains }) => domains.has(server))!.hostId;
+    expect((await proxy().watch({ connections: [{ sessionId: session.sessionId, attemptId: 'a1', hostId }] })).ended).toEqual([]);
+    for (const agent of lab.agents) agent.consoleProtocols = ['vnc', 'serial'];
+    expect((await open({ pageHash })).route).toEqual({ state: 'absent' });
+  });
+
   it('are refused to strangers and readers, for servers that are not there, and for those without a host', async () => {
     const stranger = lab.identity.sign({ roles: ['member'] });
     expect((await ask(server, 'vnc', 'novnc', { token: stranger })).status).toBe(404);
@@ -123,5 +137,29 @@ describe('consoles', () => {
     await lab.call('DELETE', `/v2.1/servers/${id}`);
     expect(await verdict()).toEqual(['deleted']);
     await expect(open({ pageHash })).rejects.toThrow(REFUSED);
+  });
+
+  it('are found on the destination of a migration before the books say so', async () => {
+    const id = await boot();
+    const pageHash = hashSecret(newHexId());
+    const { session, route } = await open({ tokenHash: hashSecret(await newToken(id)), pageHash });
+    const source = lab.agents.find(({ hostId }) => hostId === (route as { hostId: string }).hostId)!;
+    const destination = lab.agents.find((agent) => agent !== source)!;
+    await lab.db.updateTable('instances').set({ task_state: 'migrating' }).where('id', '=', id).execute();
+    await sql`INSERT INTO migrations (uuid, instance_id, migration_type, status, source_host_id, dest_host_id, user_id, created_at)
+      VALUES (${randomUUID()}, ${id}, 'live-migration', 'running', ${source.hostId}, ${destination.hostId}, ${lab.userId}, NOW(3))`.execute(lab.db);
+    // The guest has left the source, and is not known to have arrived.
+    source.domains.set(id, 4);
+    expect((await open({ pageHash })).route).toEqual({ state: 'moving' });
+    destination.domains.set(id, 1);
+    expect((await open({ pageHash })).route).toMatchObject({ state: 'ready', hostId: destination.hostId });
+    const verdict = async (hostId: string) => (await proxy().watch({ connections: [{ sessionId: session.sessionId, attemptId: 'a1', hostId }] })).ended.map((one) => one.verdict);
+    expect(await verdict(destination.hostId)).toEqual([]);
+    // It was taken back: nobody is left on what is no longer the destination.
+    await lab.db.updateTable('migrations').set({ status: 'failed' }).where('instance_id', '=', id).execute();
+    await lab.db.updateTable('instances').set({ task_state: null }).where('id', '=', id).execute();
+    expect(await verdict(destination.hostId)).toEqual(['moved']);
+    source.domains.set(id, 1);
+    expect((await open({ pageHash })).route).toMatchObject({ state: 'ready', hostId: source.hostId });
   });
 });

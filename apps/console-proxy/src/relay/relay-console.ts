@@ -14,6 +14,7 @@ export interface RelayOptions {
   serial: boolean;
   /** True for our own page, which is told who types. */
   page: boolean;
+  /** After so long without a byte from the browser the connection ends, ms; 0: never. */
   idleMs: number;
 }
 
@@ -23,7 +24,7 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, id
   let active = Date.now();
   const pinging = setInterval(() => {
     if (!heard) return socket.terminate();
-    if (Date.now() - active > idleMs) return socket.close(CLOSE.idle, 'idle');
+    if (idleMs > 0 && Date.now() - active > idleMs) return socket.close(CLOSE.idle, 'idle');
     heard = false;
     socket.ping();
   }, PING_MS);

@@ -177,6 +177,16 @@ describe('domainXml', () => {
     expect(one(readXml(domainXml(spec, PARTS, SETTINGS)), 'devices', 'input')).toEqual(element('input', { type: 'tablet', bus: 'usb' }));
   });
 
+  it('shows its screen by SPICE only where the host is told to, on a socket, and offers the viewer nothing of the guest but the picture', () => {
+    const graphics = (parts: GuestParts) => all(readXml(domainXml(SPEC, parts, SETTINGS)), 'devices', 'graphics');
+    expect(graphics(PARTS).map(({ attributes }) => attributes['type'])).toEqual(['vnc']);
+    const [, spice] = graphics({ ...PARTS, spiceSocket: '/i/spice.sock' });
+    expect(spice!.attributes).toEqual({ type: 'spice' });
+    expect(one(spice!, 'listen')).toEqual(element('listen', { type: 'socket', socket: '/i/spice.sock' }));
+    expect([one(spice!, 'clipboard'), one(spice!, 'filetransfer')]).toEqual([element('clipboard', { copypaste: 'no' }), element('filetransfer', { enable: 'no' })]);
+    expect(() => graphics({ ...PARTS, spiceSocket: `/${'x'.repeat(107)}` })).toThrow('longer than 107 bytes');
+  });
+
   it('names the format of every layer of every disk', () => {
     for (const disk of all(readXml(domainXml(SPEC, PARTS, SETTINGS)), 'devices', 'disk')) {
       let layer = disk;

@@ -154,8 +154,17 @@ function pointer({ image }: BuildSpec): XmlElement[] {
   return [element('controller', { type: 'usb', model: 'qemu-xhci' }), element('input', { type: 'tablet', bus: 'usb' })];
 }
 
+/**
+ * Compression that clients in a browser know, no video streams (a text console looks like one to the server), and nothing that
+ * reaches from the guest into the viewer's machine.
+ */
+const spiceScreen = (path: string): XmlElement => element('graphics', { type: 'spice' },
+  element('listen', { type: 'socket', socket: socketPath(path) }),
+  element('image', { compression: 'lz' }), element('jpeg', { compression: 'never' }), element('zlib', { compression: 'never' }), element('playback', { compression: 'off' }), element('streaming', { mode: 'off' }),
+  element('clipboard', { copypaste: 'no' }), element('filetransfer', { enable: 'no' }));
+
 /** Serial line and screen are sockets in the instance's own directory; nothing listens on a network. */
-function consoles({ serialSocket, consoleLog, vncSocket }: GuestParts): XmlElement[] {
+function consoles({ serialSocket, consoleLog, vncSocket, spiceSocket }: GuestParts): XmlElement[] {
   return [
     element('serial', { type: 'unix' },
       element('source', { mode: 'bind', path: socketPath(serialSocket) }),
@@ -163,6 +172,7 @@ function consoles({ serialSocket, consoleLog, vncSocket }: GuestParts): XmlEleme
       element('target', { type: 'isa-serial', port: 0 })),
     // Viewers never throw each other out.
     element('graphics', { type: 'vnc', sharePolicy: 'force-shared' }, element('listen', { type: 'socket', socket: socketPath(vncSocket) })),
+    ...(spiceSocket === undefined ? [] : [spiceScreen(spiceSocket)]),
     element('video', {}, element('model', { type: 'vga', vram: 16_384, heads: 1, primary: 'yes' })),
   ];
 }
