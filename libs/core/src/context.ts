@@ -47,9 +47,16 @@ export const actorOf = (context: RequestContext): ActorRef => ({
   roles: [...context.roleNames],
 });
 
+/** Beside log fields, where it is kept out of the lines themselves. */
+export const ACCEPTED = Symbol('virga.accepted');
+/** Work that a request has set going; the line that is logged for the request names it. */
+export interface AcceptedWork { kind: string; operationId: string; instanceId: string }
+
 /** Fields that every log line of the current request, message or operation carries. */
-export interface LogFields { requestId?: string; operationId?: string; instanceId?: string; [field: string]: unknown }
+export interface LogFields { requestId?: string; operationId?: string; instanceId?: string; [ACCEPTED]?: Map<string, AcceptedWork>; [field: string]: unknown }
 
 const storage = new AsyncLocalStorage<LogFields>();
 export const currentLogFields = (): LogFields => storage.getStore() ?? {};
 export const withLogFields = <T>(fields: LogFields, work: () => T): T => storage.run({ ...currentLogFields(), ...fields }, work);
+/** A transaction that was run again names the same work again, with the id that holds. */
+export const noteAccepted = (work: AcceptedWork): void => void currentLogFields()[ACCEPTED]?.set(`${work.kind}/${work.instanceId}`, work);

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import pino from 'pino';
+import { withLogFields } from './context';
 import { createLogger } from './logger';
 
 /** What the logger writes, with standard output replaced by a buffer. */
@@ -19,4 +20,13 @@ test('an error of the database is logged without its statement', () => {
   expect(line).toContain('Deadlock found');
   expect(line).toContain('"errno":1213');
   expect(line).not.toContain('secret');
+});
+
+test('fields of one line do not get into the next of the same request', () => {
+  const lines = logged((logger) => withLogFields({ requestId: 'req-1' }, () => {
+    logger.info({ imageId: 'i' }, 'first');
+    logger.info('second');
+  })).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines).toEqual([expect.objectContaining({ requestId: 'req-1', imageId: 'i', msg: 'first' }), expect.objectContaining({ requestId: 'req-1', msg: 'second' })]);
+  expect(lines[1]).not.toHaveProperty('imageId');
 });

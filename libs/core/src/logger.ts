@@ -21,7 +21,8 @@ export function createLogger(app: string, level = 'info'): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializeError },
-    mixin: () => currentLogFields(),
+    // A copy: pino writes a line's own fields into what it gets.
+    mixin: () => ({ ...currentLogFields() }),
     redact: {
       paths: ['token', '*.token', 'password', '*.password', 'adminPass', '*.adminPass', 'user_data', '*.user_data', 'secret', '*.secret',
         'headers["x-auth-token"]', '*.headers["x-auth-token"]', '*.headers["x-subject-token"]', 'headers.authorization', '*.headers.authorization'],

@@ -1,7 +1,7 @@
 import { Controller, Get, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Type } from '@sinclair/typebox';
-import { silentLogger, unauthorized, type RequestContext } from '@virga/core';
+import { noteAccepted, silentLogger, unauthorized, type Logger, type RequestContext } from '@virga/core';
 import { Authorize, Caller, Public, ValidBody } from './decorators';
 import { createHttpApp } from './http-app';
 import { adminOrMember, admin } from './policy';
@@ -15,6 +15,14 @@ class ThingsController {
   list(@Caller() caller: RequestContext) { return { user: caller.user.id }; }
   @Post('v2.1/things') @Authorize('things:create')
   create(@ValidBody(Body) body: { thing: { name: string } }) { return body; }
+  @Post('v2.1/things/work') @Authorize('things:list')
+  async work() {
+    await Promise.resolve();
+    // As a transaction that is run again does it.
+    for (const operationId of ['o0', 'o1']) noteAccepted({ kind: 'build-instance', operationId, instanceId: 'i1' });
+    noteAccepted({ kind: 'build-instance', operationId: 'o2', instanceId: 'i2' });
+    return {};
+  }
   @Get('v2.1/forgotten')
   forgotten() { return {}; }
   @Get() @Public()
@@ -35,12 +43,14 @@ const caller = (roleNames: string[]): RequestContext => ({
 
 describe('the HTTP edge', () => {
   let app: NestFastifyApplication;
+  const lines: Record<string, unknown>[] = [];
+  const logger = { ...silentLogger, error: () => undefined, info: (fields: Record<string, unknown>) => { lines.push(fields); } } as unknown as Logger;
   const inject = (method: 'GET' | 'POST' | 'PUT', url: string, headers: Record<string, string> = {}, payload?: string) =>
     app.getHttpAdapter().getInstance().inject({ method, url, headers, payload });
 
   beforeAll(async () => {
     app = await createHttpApp(ThingsModule, {
-      service: 'compute', identityUrl: 'http://id', logger: silentLogger,
+      service: 'compute', identityUrl: 'http://id', logger,
       policies: { 'things:list': { check: adminOrMember, description: '' }, 'things:create': { check: admin, description: '' } },
       verifyToken: (token) => (token === 'bad' ? Promise.reject(unauthorized('no')) : Promise.resolve(caller(token.split(',')))),
       microversions: { service: 'compute', legacyHeader: 'X-OpenStack-Nova-API-Version', minimum: version('2.1'), maximum: version('2.96') },
@@ -50,6 +60,19 @@ describe('the HTTP edge', () => {
     await app.getHttpAdapter().getInstance().ready();
   });
   afterAll(() => app.close());
+
+  it('logs each request with its id and what it has set going, and nothing of that for others', async () => {
+    lines.length = 0;
+    const answer = await inject('POST', '/v2.1/things/work', { 'x-auth-token': 'member' });
+    await inject('GET', '/v2.1/things', { 'x-auth-token': 'member' });
+    expect(lines).toEqual([
+      expect.objectContaining({
+        requestId: answer.headers['x-openstack-request-id'], method: 'POST', path: '/v2.1/things/work', status: 201,
+        accepted: [{ kind: 'build-instance', operationId: 'o1', instanceId: 'i1' }, { kind: 'build-instance', operationId: 'o2', instanceId: 'i2' }],
+      }),
+      expect.not.objectContaining({ accepted: expect.anything() }),
+    ]);
+  });
 
   it('answers 401 in the middleware envelope without a token and with a bad one', async () => {
     for (const headers of [{}, { 'x-auth-token': 'bad' }] as Record<string, string>[]) {

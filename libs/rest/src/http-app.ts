@@ -3,7 +3,7 @@ import { Catch, Inject, Injectable, type ArgumentsHost, type CanActivate, type E
 import { NestFactory, Reflector } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { CloudError, badRequest, internalError, newRequestId, unauthorized, withLogFields, type Logger, type RequestContext } from '@virga/core';
+import { ACCEPTED, CloudError, badRequest, internalError, newRequestId, unauthorized, withLogFields, type Logger, type RequestContext } from '@virga/core';
 import { FAULT_STYLES, type Fault, type ServiceName } from './faults';
 import { isAllowed } from './access-rules';
 import { formatVersion, negotiateVersion, type MicroversionRange } from './microversion';
@@ -79,7 +79,7 @@ class FaultFilter implements ExceptionFilter {
     const style = FAULT_STYLES[service];
     // A request that never came to the hooks (a method or path that the framework cannot read) is told its id all the same.
     if (stateOf(request).requestId === undefined) {
-      setRequestState(request, { requestId: newRequestId() });
+      setRequestState(request, { requestId: newRequestId(), accepted: new Map() });
       reply.header('X-Openstack-Request-Id', requestState(request).requestId);
     }
     const error = this.hideUnknownPath(toCloudError(thrown, style), request);
@@ -114,7 +114,7 @@ const collapseSlashes = (url: string): string => {
 function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter: FaultFilter): void {
   const { service, microversions, logger } = options;
   fastify.addHook('onRequest', (request, reply, done) => {
-    const state: RequestState = { requestId: newRequestId() };
+    const state: RequestState = { requestId: newRequestId(), accepted: new Map() };
     setRequestState(request, state);
     reply.header('X-Openstack-Request-Id', state.requestId);
     if (service === 'compute') reply.header('X-Compute-Request-Id', state.requestId);
@@ -140,11 +140,13 @@ function addEdgeHooks(fastify: FastifyInstance, options: HttpEdgeOptions, filter
         }
       }
     };
-    withLogFields({ requestId: state.requestId }, () => enter().then(() => done(), (error: Error) => filter.answer(error, request, reply)));
+    withLogFields({ requestId: state.requestId, [ACCEPTED]: state.accepted }, () => enter().then(() => done(), (error: Error) => filter.answer(error, request, reply)));
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const seconds = reply.elapsedTime / 1000;
-    logger.info({ requestId: stateOf(request).requestId, method: request.method, path: pathOf(request.url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+    const { requestId, accepted } = stateOf(request);
+    const work = reply.statusCode < 400 && accepted?.size ? { accepted: [...accepted.values()] } : {};
+    logger.info({ requestId, ...work, method: request.method, path: pathOf(request.url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
     options.onAnswer?.({ method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode, seconds });
     done();
   });

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { unauthorized, type RequestContext } from '@virga/core';
+import { unauthorized, type AcceptedWork, type RequestContext } from '@virga/core';
 import type { Microversion } from './microversion';
 
 /** What the edge knows of a request before a handler runs. */
@@ -9,6 +9,8 @@ export interface RequestState {
   context?: RequestContext;
   /** Only in services with microversions. */
   version?: Microversion;
+  /** What the handler has set going. */
+  accepted: Map<string, AcceptedWork>;
 }
 
 const STATE = Symbol('virga.request');

@@ -57,8 +57,8 @@ export function busContractTests(make: () => Promise<BusUnderTest>): void {
     let seen: MessageMeta | undefined;
     await server.serve(contract, handlers({ echo: async ({ text }, meta) => { seen = meta; return { text: `${text}!` }; } }));
     const before = Date.now();
-    expect(await withLogFields({ requestId: 'req-1' }, () => service.client(contract).echo({ text: 'ü' }))).toEqual({ text: 'ü!' });
-    expect(seen).toMatchObject({ sender: 'conductor', redelivered: false, requestId: 'req-1' });
+    expect(await withLogFields({ requestId: 'req-1', operationId: 'o-1', instanceId: 'i-1', kind: 'stays here' }, () => service.client(contract).echo({ text: 'ü' }))).toEqual({ text: 'ü!' });
+    expect(seen).toMatchObject({ sender: 'conductor', redelivered: false, requestId: 'req-1', operationId: 'o-1', instanceId: 'i-1' });
     expect(seen!.deadline).toBeGreaterThanOrEqual(before + 5000);
     expect(seen!.messageId).not.toBe('');
   });

@@ -40,7 +40,10 @@ export interface MessageMeta {
   /** Milliseconds since the epoch after which nobody waits for the answer; undefined for casts. */
   deadline?: number;
   redelivered: boolean;
+  /** For log lines alone: who sends may write what it likes. */
   requestId?: string;
+  operationId?: string;
+  instanceId?: string;
 }
 
 export type MethodInput<S extends MethodSpec> = Static<S['input']>;

@@ -1,9 +1,10 @@
-import { currentLogFields, errorMessage, forbidden, newUuid, silentLogger, unavailable, withLogFields, type Logger } from '@virga/core';
+import { errorMessage, forbidden, newUuid, silentLogger, unavailable, withLogFields, type Logger } from '@virga/core';
 import type { Bus, ServeOptions, Served, Target, TopicHandler } from './bus';
 import { makeClient, PendingCalls } from './client';
 import type { Client, Contract, Handlers, MessageMeta } from './contract';
 import { agentUser, callQueue, castQueue, isAgentUser } from './topology';
-import { answerCall, decodeInput, decodeJson, encode, encodeReply, logFields } from './wire';
+import { currentTrail, logFields } from './log-trail';
+import { answerCall, decodeInput, decodeJson, encode, encodeReply } from './wire';
 
 interface Message {
   method: string;
@@ -193,8 +194,7 @@ export class MemoryBus implements Bus {
   }
 
   private meta(messageId: string, extra: { deadline?: number }): MessageMeta {
-    const { requestId } = currentLogFields();
-    return { messageId, sender: this.sender, redelivered: false, ...extra, ...(requestId !== undefined && { requestId }) };
+    return { messageId, sender: this.sender, redelivered: false, ...extra, ...currentTrail() };
   }
 
   private async answer(contract: Contract, handlers: Handlers<Contract>, message: Message): Promise<void> {

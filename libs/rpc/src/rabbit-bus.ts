@@ -1,8 +1,9 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
-import { badRequest, currentLogFields, errorMessage, forbidden, newUuid, unavailable, withLogFields, type Logger } from '@virga/core';
+import { badRequest, errorMessage, forbidden, newUuid, unavailable, withLogFields, type Logger } from '@virga/core';
 import type { Bus, ServeOptions, Served, Target, TopicHandler } from './bus';
 import { makeClient, PendingCalls, type Sender } from './client';
 import type { Client, Contract, Handlers, MessageMeta } from './contract';
+import { logFields, trailHeaders, trailOf } from './log-trail';
 import { RabbitConsumer, type ConsumerOptions } from './rabbit-consumer';
 import { RabbitLink } from './rabbit-link';
 import { RabbitPublisher } from './rabbit-publisher';
@@ -10,7 +11,7 @@ import {
   AGENT_EXCHANGE, agentUser, CALL_QUEUE_OPTIONS, callQueue, CAST_QUEUE_OPTIONS, castQueue, DEAD_LIMIT, DEAD_QUEUE, DIRECT_REPLY, isAgentUser, RETRY,
   RETRY_DELAY_MS, TOPIC_EXCHANGE,
 } from './topology';
-import { answerCall, decodeInput, decodeJson, encode, encodeReply, logFields } from './wire';
+import { answerCall, decodeInput, decodeJson, encode, encodeReply } from './wire';
 
 export interface RabbitBusOptions {
   /** amqp://user:password@host:port/vhost */
@@ -25,7 +26,6 @@ export interface RabbitBusOptions {
 }
 
 const DEADLINE = 'virga-deadline';
-const REQUEST_ID = 'virga-request-id';
 const REPLY_QUEUE = /^reply\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The bus of a cloud. Topology and permissions: `topology.ts`; delivery rules: docs/adr/0006. */
@@ -205,7 +205,7 @@ export class RabbitBus implements Bus {
       mandatory: true, correlationId: id, messageId: id, type: method, expiration: timeoutMs,
       // An agent may not write to the default exchange, where direct reply-to lives.
       replyTo: toHost ? this.publisher.replyQueue : DIRECT_REPLY,
-      headers: { [DEADLINE]: Date.now() + timeoutMs, ...requestIdHeader() },
+      headers: { [DEADLINE]: Date.now() + timeoutMs, ...trailHeaders() },
     }).catch((error) => this.calls.fail(id, error));
     return answer;
   }
@@ -215,7 +215,7 @@ export class RabbitBus implements Bus {
     this.counters.casts++;
     const queue = castQueue(contract, target.hostId);
     if (!this.isAgent) await this.declareCastQueue(queue);
-    await this.publisher.publish(exchange, queue, body, { mandatory: true, persistent: true, messageId, type: method, headers: requestIdHeader() });
+    await this.publisher.publish(exchange, queue, body, { mandatory: true, persistent: true, messageId, type: method, headers: trailHeaders() });
   }
 
   private exchangeOf(contract: Contract): string {
@@ -378,11 +378,6 @@ async function withChannel(connection: ChannelModel, work: (channel: Channel) =>
   channel.close().catch(() => undefined);
 }
 
-const requestIdHeader = (): Record<string, string> => {
-  const { requestId } = currentLogFields();
-  return requestId === undefined ? {} : { [REQUEST_ID]: requestId };
-};
-
 /** Which delivery of the message this is, from 1; the broker counts the returns from the retry queue. */
 function attemptOf(message: ConsumeMessage, queue: string): number {
   const headers = message.properties.headers ?? {};
@@ -395,13 +390,12 @@ function metaOf(message: ConsumeMessage, attempt: number): MessageMeta {
   const { properties, fields } = message;
   const headers = properties.headers ?? {};
   const deadline: unknown = headers[DEADLINE];
-  const requestId: unknown = headers[REQUEST_ID];
   return {
     messageId: String(properties.messageId ?? ''),
     sender: String(properties.userId ?? ''),
     redelivered: fields.redelivered || attempt > 1,
     ...(typeof deadline === 'number' && { deadline }),
-    ...(typeof requestId === 'string' && requestId.length <= 128 && { requestId }),
+    ...trailOf(headers),
   };
 }
 

@@ -1,7 +1,8 @@
 import { TypeCompiler, type TypeCheck } from '@sinclair/typebox/compiler';
 import type { TSchema } from '@sinclair/typebox';
-import { CloudError, badRequest, internalError, toWireError, type Logger, type WireError, withLogFields } from '@virga/core';
+import { CloudError, badRequest, errorMessage, internalError, toWireError, type Logger, type WireError, withLogFields } from '@virga/core';
 import type { Contract, Handlers, MessageMeta, MethodSpec } from './contract';
+import { logFields } from './log-trail';
 
 /** Bytes of a message's body. Larger things travel through the database or by HTTP. */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -63,10 +64,15 @@ export function decodeJson(body: Buffer): unknown {
   }
 }
 
-/** Runs the handler of a call and makes its reply; never throws. A late call is not started. */
+/** Runs the handler of a call and makes its reply; never throws. A late call is not started. What belongs to a request is logged. */
 export async function answerCall(
   contract: Contract, handlers: Handlers<Contract>, method: string, body: Buffer, meta: MessageMeta, logger: Logger,
 ): Promise<Reply> {
+  const began = Date.now();
+  const answered = (error?: unknown): void => {
+    if (meta.requestId === undefined) return;
+    logger.info({ ...logFields(meta), contract: contract.name, method, sender: meta.sender, ms: Date.now() - began, ...(error !== undefined && { reason: errorMessage(error) }) }, 'call answered');
+  };
   try {
     if (meta.sender === '') throw new CloudError('forbidden', 'The message does not say who sent it.');
     if (meta.deadline !== undefined && Date.now() >= meta.deadline) throw new CloudError('timeout', 'The caller has given up already.');
@@ -74,14 +80,14 @@ export async function answerCall(
     if (meta.redelivered) throw new CloudError('unavailable', `A server of ${contract.name} was lost during the call.`);
     const input = decodeInput(contract, method, 'call', body);
     const output = await withLogFields(logFields(meta), () => handlers[method]!(input, meta));
+    answered();
     return { ok: output };
   } catch (error) {
+    answered(error);
     if (!(error instanceof CloudError)) logger.error({ err: error, contract: contract.name, method, sender: meta.sender }, 'call failed unexpectedly');
     return { error: toWireError(error) };
   }
 }
-
-export const logFields = (meta: MessageMeta): { requestId?: string } => (meta.requestId === undefined ? {} : { requestId: meta.requestId });
 
 /** A reply as bytes; one that is too large becomes an error. */
 export function encodeReply(reply: Reply): Buffer {

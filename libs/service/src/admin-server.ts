@@ -2,13 +2,15 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { chmodSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Logger } from '@virga/core';
+import { systemClock, type Logger } from '@virga/core';
 import { listenTarget } from './listen-target';
 
 /** Answers a request with an object, sent as JSON; gets the parsed body, or undefined when there is none. */
 export type AdminHandler = (body: unknown) => Promise<unknown>;
 /** Largest body of an admin request, bytes. */
 const MAX_BODY = 65_536;
+/** A check that takes longer has failed, ms. */
+const CHECK_MS = 2000;
 
 export type ReadinessCheck = () => Promise<boolean> | boolean;
 
@@ -90,7 +92,7 @@ export class AdminServer {
     if (url === '/metrics') return { status: 200, body: await this.metrics.metrics(), type: this.metrics.contentType };
     if (url !== '/readyz') return json(404, { error: 'not found' });
     const results = await Promise.all([...this.checks].map(async ([name, check]) => {
-      try { return [name, await check()] as const; } catch { return [name, false] as const; }
+      try { return [name, await inTime(check)] as const; } catch { return [name, false] as const; }
     }));
     const ready = !this.draining && results.every(([, ok]) => ok);
     return json(ready ? 200 : 503, { ready, pid: process.pid, draining: this.draining, checks: Object.fromEntries(results) });
@@ -103,6 +105,17 @@ const isAnswered = (path: string): Promise<boolean> => new Promise((resolve) => 
   const socket = connect(path, () => { socket.destroy(); resolve(true); });
   socket.on('error', () => resolve(false));
 });
+
+/** A database that hangs does not hang the answer. */
+async function inTime(check: ReadinessCheck): Promise<boolean> {
+  const patience = new AbortController();
+  const late = systemClock.sleep(CHECK_MS, patience.signal).then(() => false, () => false);
+  try {
+    return await Promise.race([check(), late]);
+  } finally {
+    patience.abort(new Error('answered'));
+  }
+}
 
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];

@@ -144,7 +144,8 @@ export class CommandRunner {
         this.running.delete(instanceId);
       }
       this.ended(isVerb(verb) ? verb : 'unknown', report.ok, (Date.now() - began) / 1000);
-      await this.journal.end(report);
+      // What the journal does not take is told all the same; after a restart the command is run again, which verbs bear.
+      await this.journal.end(report).catch((error: unknown) => this.logger.error({ err: error, verb }, 'the journal did not take how the command ended'));
       this.deliver(report);
     });
   }

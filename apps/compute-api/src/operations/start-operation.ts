@@ -1,4 +1,4 @@
-import { newUuid, type ActorRef } from '@virga/core';
+import { newUuid, noteAccepted, type ActorRef } from '@virga/core';
 import { addToOutbox, type Transaction } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
@@ -29,6 +29,7 @@ export async function startOperation(trx: Transaction<ComputeDb>, { kind, instan
   }).execute();
   if (action !== undefined) await recordAction(trx, { instanceId, action, actor, operationId: id });
   await addToOutbox(trx, { topic: WAKE_TOPIC, payload: { operationId: id } });
+  noteAccepted({ kind, operationId: id, instanceId });
   return id;
 }
 
