@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
 import { errorMessage, systemClock } from '@virga/core';
 import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
-import { readTlsIdentity } from '@virga/mutual-tls';
+import { connectToHost, readTlsIdentity } from '@virga/mutual-tls';
 import { RabbitBus, agentUser, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { agentHandlers } from './agent.handlers';
@@ -15,6 +15,7 @@ import { receiveConsoleLogs, sendConsoleLog } from './consoles/carry-log';
 import { boundConsoleLog } from './consoles/console-log';
 import { LocalConsoles } from './consoles/console-desk';
 import { ImageCache } from './disks/image-cache';
+import { serveDisks } from './disks/serve-disks';
 import { HostServer } from './host-server/host-server';
 import { describeHost } from './hosts/describe-host';
 import { Heartbeat } from './hosts/heartbeat';
@@ -69,7 +70,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('metadata networks', () => metadataNetworks.close());
   const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
   const workshop = new LocalWorkshop({
-    store, images, ovs, metadataNetworks, fetchDocuments, spice: config.VIRGA_AGENT_SPICE, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
+    store, images, ovs, metadataNetworks, fetchDocuments, spice: config.VIRGA_AGENT_SPICE, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), reach: (other) => connectToHost(other, () => readTlsIdentity(config)), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
   });
   const host: InstanceHost = { driver, store, workshop };
   const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);
@@ -94,6 +95,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const consoles = new LocalConsoles({ driver, store, spice: config.VIRGA_AGENT_SPICE }, logger);
   consoles.serveOn(hostServer);
   receiveConsoleLogs(hostServer, store, config.VIRGA_AGENT_CONSOLE_LOG_BYTES);
+  serveDisks(hostServer, store);
   const agentPort = await hostServer.listen(config.VIRGA_AGENT_HOST_IP, config.VIRGA_AGENT_PORT);
   onStop('host server', () => hostServer.close());
   const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;
@@ -142,8 +144,8 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   });
   void every(CACHE_SWEEP_MS, async () => {
     const inUse = new Set<string>();
-    for (const instanceId of await store.list()) {
-      const spec = await store.spec(instanceId);
+    const kept = await store.asideSpecs();
+    for (const spec of [...kept, ...await Promise.all((await store.list()).map((id) => store.spec(id)))]) {
       for (const image of [spec.image, spec.kernelImage, spec.ramdiskImage]) if (image) inUse.add((await images.ensure(image)).path);
     }
     const removed = await images.sweep(inUse, CACHE_IDLE_MS);

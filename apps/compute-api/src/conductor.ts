@@ -17,6 +17,8 @@ import { Reconciler } from './verify/reconciler';
 import { verifyCloud, type VerifyReport } from './verify/verify-cloud';
 import { WORKFLOWS } from './workflows';
 import { liveMigrate } from './workflows/live-migrate';
+import { resizeInstance, type ResizeSettings } from './workflows/resize-instance';
+import { ResizeConfirmer } from './migrations/resize-confirmer';
 import type { ConductorMetrics } from './conductor-metrics';
 
 const REGISTER_MS = 4000;
@@ -49,6 +51,9 @@ export interface ConductorOptions {
   migrationLimits?: MigrationLimits;
   /** Guests of a drained host that are on their way at the same time. */
   drainAtOnce?: number;
+  resize?: ResizeSettings;
+  /** After so long a resize that nobody has confirmed is confirmed, s; 0 or absent = never. */
+  resizeConfirmSeconds?: number;
 }
 
 /** All parts of a conductor process. Any number may run on one database. */
@@ -58,6 +63,7 @@ export class Conductor {
   private readonly reconciler: Reconciler;
   private readonly pruner: Pruner | undefined;
   private readonly drains: DrainKeeper;
+  private readonly confirmer: ResizeConfirmer | undefined;
   private served: Served[] = [];
   private readonly stopping = new AbortController();
   private registering: Promise<void> = Promise.resolve();
@@ -66,12 +72,16 @@ export class Conductor {
     const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
-      db, logger, neighbours: neighboursOn(bus), workflows: options.migrationLimits ? { ...WORKFLOWS, 'live-migrate': liveMigrate(options.migrationLimits) } : WORKFLOWS, hearsHosts: () => bus.connected,
+      db, logger, neighbours: neighboursOn(bus), workflows: {
+        ...WORKFLOWS, ...(options.migrationLimits && { 'live-migrate': liveMigrate(options.migrationLimits) }), ...(options.resize && { 'resize-instance': resizeInstance(options.resize) }),
+      }, hearsHosts: () => bus.connected,
       ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
     this.pruner = options.keep && new Pruner({ db, logger, ...options.keep });
     this.drains = new DrainKeeper({ db, logger, neighbours: neighboursOn(bus), wakeRelay: () => this.relay.wake(), ...(options.drainAtOnce !== undefined && { atOnce: options.drainAtOnce }) });
+    const { resizeConfirmSeconds = 0 } = options;
+    this.confirmer = resizeConfirmSeconds > 0 ? new ResizeConfirmer({ db, logger, afterSeconds: resizeConfirmSeconds, wakeRelay: () => this.relay.wake() }) : undefined;
     this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });
   }
 
@@ -82,6 +92,7 @@ export class Conductor {
     if (this.options.reconcileMs !== 0) this.reconciler.start();
     this.pruner?.start();
     this.drains.start();
+    this.confirmer?.start();
     this.registering = this.keepRegistered();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
@@ -125,6 +136,7 @@ export class Conductor {
     await this.registering;
     await this.pruner?.stop();
     await this.drains.stop();
+    await this.confirmer?.stop();
     await this.reconciler.stop();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
@@ -137,6 +149,7 @@ export class Conductor {
     await this.registering;
     await this.pruner?.stop();
     await this.drains.stop();
+    await this.confirmer?.stop();
     await this.reconciler.stop();
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));

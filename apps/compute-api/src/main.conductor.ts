@@ -34,6 +34,7 @@ async function main(): Promise<void> {
         recoverMs: config.VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS * 1000,
       },
       drainAtOnce: config.VIRGA_COMPUTE_DRAIN_AT_ONCE,
+      resize: { sameHost: config.VIRGA_COMPUTE_ALLOW_RESIZE_TO_SAME_HOST }, resizeConfirmSeconds: config.VIRGA_COMPUTE_RESIZE_CONFIRM_WINDOW,
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });
     admin.addPost('/verify', (body) => conductor.verify((body as { fix?: boolean } | undefined)?.fix === true));

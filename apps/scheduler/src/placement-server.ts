@@ -50,8 +50,8 @@ export class PlacementServer implements Placement {
     }
   }
 
-  async transfer({ from, to }: Input<'transfer'>) {
-    const done = await this.answer(() => transfer(this.options.db, from, to));
+  async transfer({ from, to, onHost }: Input<'transfer'>) {
+    const done = await this.answer(() => transfer(this.options.db, from, to, onHost));
     if (done?.givenBack) this.view.givenBack(done.givenBack.hostId, done.givenBack.resources);
     if (done) this.options.logger.info({ from, to }, 'claim transferred');
     return { transferred: done !== undefined };

@@ -79,8 +79,8 @@ export type MigrationStanding = Static<typeof MigrationStanding>;
 export const HOST_VERBS = {
   /** Image, disks, config drive, taps, domain; started at the end. */
   build: BuildSpec,
-  /** Domain, taps, disks and directory gone; a missing instance is success. */
-  destroy: Empty,
+  /** Domain, taps, disks and directory gone, and unless told otherwise what was put aside; a missing instance is success. */
+  destroy: Type.Object({ keepAside: Type.Optional(Type.Boolean()) }),
   /** Receives a guest: its image, empty disks, cards; answers with {@link GuestPlaces}. Undone by `destroy`. */
   prepareMigration: BuildSpec,
   /**
@@ -98,6 +98,21 @@ export const HOST_VERBS = {
    * that is `here` is this host's from now on.
    */
   finishMigration: Empty,
+  /** Makes sure that the guest could come: its images are here, there is room on the disk and no machine of it. Changes nothing else. */
+  prepareMove: BuildSpec,
+  /**
+   * The guest, which is off, is no longer on this host: no machine and no cards, its disks are kept aside, and `toHostId`, if another
+   * host is to have them, may read them. Undone by `bringBack`.
+   */
+  putAside: Type.Object({ migrationId: Type.String(), toHostId: Type.Optional(Type.String()) }),
+  /** Fetches the disks that were put aside, from another host or from this one, and makes them as large as the spec says; never smaller. */
+  receiveDisks: Type.Object({ spec: BuildSpec, from: Type.Optional(Type.Object({ hostId: Type.String(), agentUrl: Type.Optional(Type.String({ maxLength: 255 })) })) }),
+  /** Makes the machine around disks that are here, and starts it when asked. */
+  startMoved: Type.Object({ spec: BuildSpec, start: Type.Boolean() }),
+  /** What was put aside is the guest again, and is started when asked; also when it has been brought back already. */
+  bringBack: Type.Object({ spec: BuildSpec, start: Type.Boolean() }),
+  /** Throws away what was put aside; nothing is success. */
+  discardAside: Empty,
   start: Empty,
   /** ACPI first, then off by force after `timeoutSeconds`. */
   stop: Type.Object({ timeoutSeconds: Type.Integer({ minimum: 0 }) }),
@@ -153,6 +168,8 @@ export type HostHolding = Static<typeof HostHolding>;
 
 export const HostInventory = Type.Object({
   holdings: Type.Array(HostHolding),
+  /** Instances whose disks are kept aside here, until their move is confirmed. */
+  aside: Type.Optional(Type.Array(Type.Object({ instanceId: Type.String(), generation: Type.Integer(), busy: Type.Boolean() }))),
   /** Networks whose metadata service runs here. */
   metadataNetworks: Type.Array(Type.String()),
   /** What no instance here needs: cards that no instance has, metadata services of other networks, superfluous proxies of theirs. */
@@ -195,10 +212,10 @@ export const hostAgentContract = defineContract('host-agent', {
   /**
    * Takes away all that the host has of an instance that should not be here. `generation` is the one of the inventory by
    * which it was decided: when the host has seen a newer one since, or is at work on the instance, it refuses (conflict).
-   * Without an instance: what is loose.
+   * Without an instance: what is loose. `aside`: only what was put aside of it.
    */
   cleanup: call(
-    Type.Object({ instanceId: Type.Optional(Type.String()), generation: Type.Optional(Type.Integer()) }),
+    Type.Object({ instanceId: Type.Optional(Type.String()), generation: Type.Optional(Type.Integer()), aside: Type.Optional(Type.Boolean()) }),
     Empty,
     60_000,
   ),

@@ -80,9 +80,10 @@ export const placementContract = defineContract('placement', {
   claim: call(PlacementRequest, Type.Object({ hostId: Type.String(), hostname: Type.String() })),
   /**
    * What `from` holds becomes what `to` holds, and what `to` held before is given back, all at once: the end of a migration, under
-   * whose id the room on the other host was claimed. Where `from` holds nothing it is a repeat, and changes nothing.
+   * whose id the room on the other host was claimed. Where `from` holds nothing it is a repeat, and changes nothing. With `onHost`
+   * (id) also when what `from` holds is elsewhere: then it is another claim than the one that was meant.
    */
-  transfer: call(Type.Object({ from: Type.String(), to: Type.String() }), Type.Object({ transferred: Type.Boolean() })),
+  transfer: call(Type.Object({ from: Type.String(), to: Type.String(), onHost: Type.Optional(Type.String()) }), Type.Object({ transferred: Type.Boolean() })),
   /** Gives back everything that the consumer holds; a repeat is harmless. */
   release: call(Type.Object({ consumerId: Type.String() }), Type.Object({ released: Type.Boolean() })),
   /** Full picture of one host, from its agent through the conductor; creates the host at the first time. */

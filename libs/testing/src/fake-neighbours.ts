@@ -57,9 +57,10 @@ export class FakePlacement {
   async serve(bus: Bus): Promise<void> {
     await bus.serve(placementContract, {
       claim: async (request) => this.claim(request),
-      transfer: async ({ from, to }) => {
+      transfer: async ({ from, to, onHost }) => {
         this.log.push(`transfer ${from} ${to}`);
         const held = this.claims.get(from);
+        if (onHost !== undefined && held?.hostId !== onHost) return { transferred: false };
         if (held) this.claims.set(to, held);
         return { transferred: this.claims.delete(from) };
       },
@@ -368,10 +369,11 @@ export class FakeAgent {
           instanceId, powerState, directory: true, taps: [], busy: false,
           generation: Math.max(0, ...this.executed.filter((command) => command.instanceId === instanceId).map(({ generation }) => generation)),
         })),
+        aside: [...this.aside.keys()].map((instanceId) => ({ instanceId, generation: this.generations.get(instanceId) ?? 0, busy: false })),
         metadataNetworks: [], baseImages: { inUse: [], idle: [] }, loose: { taps: [], metadataNetworks: [], metadataProxies: 0 },
       }),
-      cleanup: async ({ instanceId }) => {
-        if (instanceId !== undefined) this.domains.delete(instanceId);
+      cleanup: async ({ instanceId, aside }) => {
+        if (instanceId !== undefined) (aside ? this.aside : this.domains).delete(instanceId);
         return {};
       },
     }, { hostId: this.hostId });
@@ -404,6 +406,34 @@ export class FakeAgent {
   /** Where guests stand that come here, when it is not to follow from what the host has. */
   readonly arrivals = new Map<string, { standing: MigrationStanding; powerState: number }>();
   private readonly prepared = new Set<string>();
+  /** Guests whose disks are kept aside, by the id of their migration. */
+  readonly aside = new Map<string, string>();
+  /** Guests whose disks have come, without a machine yet. */
+  readonly received = new Map<string, unknown>();
+
+  /** Verbs of a cold move. */
+  private moveCold({ verb, instanceId, args }: HostCommand): { ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } } | undefined {
+    const refuse = (message: string) => ({ ok: false, error: { message, retryable: false } });
+    const { spec, start, migrationId } = args as { spec?: unknown; start?: boolean; migrationId?: string };
+    switch (verb) {
+      case 'prepareMove': return this.domains.has(instanceId) ? refuse('it has a machine of the instance already') : { ok: true, result: {} };
+      case 'putAside':
+        if (this.domains.get(instanceId) !== 4) return refuse('the guest is not off');
+        this.domains.delete(instanceId);
+        this.aside.set(instanceId, migrationId!);
+        return { ok: true, result: { powerState: 0 } };
+      case 'receiveDisks': this.received.set(instanceId, spec); return { ok: true, result: {} };
+      case 'startMoved':
+        if (!this.received.has(instanceId)) return refuse('its disk is not here');
+        return this.moved(instanceId, start ? 1 : 4);
+      case 'bringBack':
+        if (!this.aside.delete(instanceId) && !this.domains.has(instanceId)) return refuse('its disk is not here');
+        this.received.set(instanceId, spec);
+        return this.moved(instanceId, start ? 1 : 4);
+      case 'discardAside': this.aside.delete(instanceId); return { ok: true, result: {} };
+      default: return undefined;
+    }
+  }
 
   /** Verbs of a live migration, the guest included. */
   private move({ verb, instanceId, args }: HostCommand): { ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } } | undefined {
@@ -426,12 +456,16 @@ export class FakeAgent {
   private async act(command: HostCommand, behaviour: Behaviour): Promise<{ ok: boolean; result?: unknown; error?: { message: string; retryable: boolean } }> {
     if (typeof behaviour === 'object') return { ok: false, error: { message: behaviour.fail, retryable: true } };
     const { verb, instanceId, args } = command;
-    const moved = this.move(command);
+    const moved = this.move(command) ?? this.moveCold(command);
     if (moved) return moved;
     if (verb === 'rebuild') return this.moved(instanceId, (args as { start: boolean }).start ? 1 : 4);
     const after: Record<string, number | undefined> = { build: 1, start: 1, stop: 4, reboot: 1, pause: 3, unpause: 1, suspend: 4, resume: 1 };
     if (verb === 'attachNic' || verb === 'detachNic' || verb === 'snapshot') return { ok: true, result: { powerState: this.domains.get(instanceId) ?? 0 } };
-    if (verb === 'destroy') this.domains.delete(instanceId);
+    if (verb === 'destroy') {
+      this.received.delete(instanceId);
+      if (!(args as { keepAside?: boolean }).keepAside) this.aside.delete(instanceId);
+      this.domains.delete(instanceId);
+    }
     else if (verb !== 'build' && !this.domains.has(instanceId)) return { ok: false, error: { message: 'no such domain', retryable: false } };
     else this.domains.set(instanceId, after[verb]!);
     return { ok: true, result: { powerState: after[verb] ?? 0 } };

@@ -20,6 +20,10 @@ async function onceWhole(path: string, make: (part: string) => Promise<void>): P
   return path;
 }
 
+/** Bytes that the guest's disks may come to need. */
+export const diskBytes = ({ flavor, image }: BuildSpec): number =>
+  Math.max(flavor.rootGb * GIB, image.virtualSizeBytes ?? image.sizeBytes) + flavor.ephemeralGb * GIB + flavor.swapMb * MIB;
+
 /** qcow2 overlay over a cached image, never smaller than the image. `rootGb` 0 keeps the image's size. */
 export function makeRootDisk(dir: string, base: CachedImage, spec: BuildSpec, signal: AbortSignal): Promise<string> {
   return onceWhole(join(dir, 'disk'), async (part) => {

@@ -1,6 +1,6 @@
 import { AppendLog } from '../journal/append-log';
 import { Journal, type JournalRecord } from '../journal/journal';
-import { SimulatedRecords, type InstanceRecord } from './simulated-records';
+import { INSTANCE_RECORD_KINDS, SimulatedRecords, type InstanceRecord } from './simulated-records';
 
 type HostRecord = JournalRecord | InstanceRecord;
 type FleetRecord = { host: string; record: HostRecord };
@@ -10,7 +10,7 @@ export interface HostMemory {
   records: SimulatedRecords;
 }
 
-const isInstanceRecord = (record: HostRecord): record is InstanceRecord => record.kind === 'instance' || record.kind === 'power' || record.kind === 'gone';
+const isInstanceRecord = (record: HostRecord): record is InstanceRecord => INSTANCE_RECORD_KINDS.has(record.kind);
 
 function remember(records: readonly HostRecord[], append: (record: HostRecord) => Promise<void>): HostMemory {
   return {

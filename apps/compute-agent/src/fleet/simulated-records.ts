@@ -1,12 +1,15 @@
 import type { BuildSpec } from '@virga/contracts';
 import { notFound } from '@virga/core';
-import type { DesiredPower, InstanceRecords } from '../instances/instance-host';
+import type { AsideNote, DesiredPower, InstanceRecords } from '../instances/instance-host';
 
 /** What a simulated host writes down of its instances, beside its journal. */
 export type InstanceRecord =
   | { kind: 'instance'; spec: BuildSpec; power: DesiredPower }
   | { kind: 'power'; instanceId: string; power: DesiredPower }
-  | { kind: 'gone'; instanceId: string };
+  | { kind: 'gone'; instanceId: string }
+  | { kind: 'aside'; spec: BuildSpec; note: AsideNote }
+  | { kind: 'aside-gone'; instanceId: string };
+export const INSTANCE_RECORD_KINDS: ReadonlySet<string> = new Set(['instance', 'power', 'gone', 'aside', 'aside-gone']);
 
 interface Known {
   spec: BuildSpec;
@@ -19,6 +22,7 @@ interface Known {
  */
 export class SimulatedRecords implements InstanceRecords {
   private readonly known = new Map<string, Known>();
+  private readonly kept = new Map<string, { spec: BuildSpec; note: AsideNote }>();
 
   /** @param append resolves when the record is on disk
       @param records what was written earlier */
@@ -56,9 +60,41 @@ export class SimulatedRecords implements InstanceRecords {
     this.known.delete(instanceId);
   }
 
+  async listAside(): Promise<string[]> {
+    return [...this.kept.keys()];
+  }
+
+  async aside(instanceId: string): Promise<AsideNote | undefined> {
+    return this.kept.get(instanceId)?.note;
+  }
+
+  async putAside(instanceId: string, note: AsideNote): Promise<void> {
+    const record = { kind: 'aside', spec: this.find(instanceId).spec, note } as const;
+    await this.append(record);
+    this.apply(record);
+  }
+
+  async bringBack(instanceId: string): Promise<void> {
+    const kept = this.kept.get(instanceId);
+    if (!kept) throw notFound(`Nothing of instance ${instanceId} was put aside.`);
+    // Written as it is wanted from now on, before it is no longer aside.
+    await this.append({ kind: 'instance', spec: kept.spec, power: 'stopped' });
+    this.known.set(instanceId, { spec: kept.spec, power: 'stopped' });
+    await this.discardAside(instanceId);
+  }
+
+  async discardAside(instanceId: string): Promise<void> {
+    if (!this.kept.has(instanceId)) return;
+    await this.append({ kind: 'aside-gone', instanceId });
+    this.kept.delete(instanceId);
+  }
+
   /** What must be written so that whoever reads it knows the same. */
   snapshot(): InstanceRecord[] {
-    return [...this.known.values()].flatMap(({ spec, power }): InstanceRecord[] => (power === undefined ? [] : [{ kind: 'instance', spec, power }]));
+    return [
+      ...[...this.known.values()].flatMap(({ spec, power }): InstanceRecord[] => (power === undefined ? [] : [{ kind: 'instance', spec, power }])),
+      ...[...this.kept.values()].map(({ spec, note }): InstanceRecord => ({ kind: 'aside', spec, note })),
+    ];
   }
 
   private find(instanceId: string): Known {
@@ -70,6 +106,11 @@ export class SimulatedRecords implements InstanceRecords {
   private apply(record: InstanceRecord): void {
     if (record.kind === 'instance') this.known.set(record.spec.instanceId, { spec: record.spec, power: record.power });
     else if (record.kind === 'gone') this.known.delete(record.instanceId);
+    else if (record.kind === 'aside-gone') this.kept.delete(record.instanceId);
+    else if (record.kind === 'aside') {
+      this.known.delete(record.spec.instanceId);
+      this.kept.set(record.spec.instanceId, { spec: record.spec, note: record.note });
+    }
     else Object.assign(this.known.get(record.instanceId) ?? {}, { power: record.power });
   }
 }

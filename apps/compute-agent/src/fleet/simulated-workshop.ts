@@ -32,6 +32,14 @@ export class SimulatedWorkshop implements HostWorkshop {
     throw notImplemented('A simulated host has no disk that could become an image.');
   }
 
+  async assertRoom(): Promise<void> { /* the claim has counted it */ }
+
+  receiveDisks(_spec: BuildSpec, _from: unknown, signal: AbortSignal): Promise<void> {
+    return this.simulation.perform('copy', signal);
+  }
+
+  async assertDisks(): Promise<void> { /* there is no disk */ }
+
   connect(): Promise<void> {
     return this.simulation.perform('connect');
   }

@@ -1,6 +1,9 @@
 import type { BuildSpec, ImageFacts } from '@virga/contracts';
 import type { GuestParts } from '../virt/virt-driver';
 
+/** Another host and where its server answers. */
+export interface DiskSource { hostId: string; agentUrl?: string }
+
 export interface WorkshopHoldings {
   taps: { name: string; instanceId: string }[];
   metadataNetworks: string[];
@@ -17,6 +20,12 @@ export interface HostWorkshop {
   discardDisks(spec: BuildSpec, options: { keepEphemeral: boolean }): Promise<void>;
   /** Brings the root disk, flattened, to the image service. `copy` makes the file when the guest is on; without it the disk lies still. */
   saveImage(spec: BuildSpec, imageId: string, copy: ((path: string) => Promise<void>) | undefined, signal: AbortSignal): Promise<void>;
+  /** Throws when the guest's disks could not lie here. */
+  assertRoom(spec: BuildSpec): Promise<void>;
+  /** Fetches the disks that were put aside, on `from` or here, for the directory of the instance, and makes them as large as the spec says. */
+  receiveDisks(spec: BuildSpec, from: DiskSource | undefined, signal: AbortSignal): Promise<void>;
+  /** Throws when the guest's own disk is not here: `prepare` would make an empty one. */
+  assertDisks(spec: BuildSpec): Promise<void>;
   /** The guest's cards on the switch; they live no longer than the host. */
   connect(spec: BuildSpec): Promise<void>;
   /** Resolves when the network has set up every card; throws when that takes too long. */

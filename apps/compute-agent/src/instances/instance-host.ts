@@ -13,9 +13,21 @@ export interface InstanceRecords {
   desired(instanceId: string): Promise<DesiredPower | undefined>;
   setDesired(instanceId: string, power: DesiredPower): Promise<void>;
   list(): Promise<string[]>;
-  /** With all that is kept of the instance; a missing one is success. */
+  /** With all that is kept of the instance; a missing one is success. What was put aside stays. */
   remove(instanceId: string): Promise<void>;
+  /** Instances of which something was put aside: they are not in the list for it. */
+  listAside(): Promise<string[]>;
+  aside(instanceId: string): Promise<AsideNote | undefined>;
+  /** All that is kept of the instance, at once; it is no longer in the list. */
+  putAside(instanceId: string, note: AsideNote): Promise<void>;
+  /** The other way round. */
+  bringBack(instanceId: string): Promise<void>;
+  /** Nothing is success. */
+  discardAside(instanceId: string): Promise<void>;
 }
+
+/** Why something was put aside, and which other host may read its disks. */
+export interface AsideNote { migrationId: string; toHostId?: string }
 
 /** What the verbs of an instance work with on this host. */
 export interface InstanceHost {

@@ -2,20 +2,36 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { isUuid, notFound } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
-import type { DesiredPower, InstanceRecords } from './instance-host';
+import type { AsideNote, DesiredPower, InstanceRecords } from './instance-host';
+
+const NOTE = 'aside.json';
 
 /** Directories `<instance id>/` with all that belongs to an instance; removing one removes the instance's disks. */
 export class InstanceStore implements InstanceRecords {
-  constructor(private readonly root: string) {}
+  private readonly asideRoot: string;
+
+  /** What is put aside lies beside `root`, in the same file system. */
+  constructor(private readonly root: string) {
+    this.asideRoot = `${root}.aside`;
+  }
 
   async prepare(): Promise<void> {
     await mkdir(this.root, { recursive: true, mode: 0o700 });
+    await mkdir(this.asideRoot, { recursive: true, mode: 0o700 });
   }
 
   dir(instanceId: string): string {
+    return this.place(this.root, instanceId);
+  }
+
+  asideDir(instanceId: string): string {
+    return this.place(this.asideRoot, instanceId);
+  }
+
+  private place(root: string, instanceId: string): string {
     // Ids come over the bus: one that is no UUID must not become a path.
     if (!isUuid(instanceId)) throw notFound(`Instance ${String(instanceId).slice(0, 60)} could not be found.`);
-    return join(this.root, instanceId);
+    return join(root, instanceId);
   }
 
   async create(spec: BuildSpec): Promise<string> {
@@ -65,9 +81,38 @@ export class InstanceStore implements InstanceRecords {
     await rm(this.dir(instanceId), { recursive: true, force: true });
   }
 
-  private async read<T>(instanceId: string, file: string): Promise<T | undefined> {
+  async listAside(): Promise<string[]> {
+    return (await readdir(this.asideRoot)).filter(isUuid);
+  }
+
+  aside(instanceId: string): Promise<AsideNote | undefined> {
+    return this.read<AsideNote>(instanceId, NOTE, this.asideDir(instanceId));
+  }
+
+  async putAside(instanceId: string, note: AsideNote): Promise<void> {
+    // The note goes along: both are there, or neither.
+    await this.write(this.dir(instanceId), NOTE, note);
+    await rename(this.dir(instanceId), this.asideDir(instanceId));
+  }
+
+  async bringBack(instanceId: string): Promise<void> {
+    await rename(this.asideDir(instanceId), this.dir(instanceId));
+    await rm(join(this.dir(instanceId), NOTE), { force: true });
+  }
+
+  async discardAside(instanceId: string): Promise<void> {
+    await rm(this.asideDir(instanceId), { recursive: true, force: true });
+  }
+
+  /** Of all that is kept aside. */
+  async asideSpecs(): Promise<BuildSpec[]> {
+    const specs = await Promise.all((await this.listAside()).map((id) => this.read<BuildSpec>(id, 'spec.json', this.asideDir(id))));
+    return specs.flatMap((spec) => spec ?? []);
+  }
+
+  private async read<T>(instanceId: string, file: string, dir = this.dir(instanceId)): Promise<T | undefined> {
     try {
-      return JSON.parse(await readFile(join(this.dir(instanceId), file), 'utf8')) as T;
+      return JSON.parse(await readFile(join(dir, file), 'utf8')) as T;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;

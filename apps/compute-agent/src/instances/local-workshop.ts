@@ -1,17 +1,19 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { BuildSpec, ImageFacts } from '@virga/contracts';
-import { badRequest, isUuid } from '@virga/core';
+import { badRequest, conflict, isUuid } from '@virga/core';
+import type { HostAddress, HostConnection } from '@virga/mutual-tls';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import { readConsoleLog } from '../consoles/console-log';
 import { cachedName, type ImageCache } from '../disks/image-cache';
 import { uploadImage, type UploadTicket } from '../disks/image-upload';
-import { flattenRootDisk, removeDisks } from '../disks/instance-disks';
+import { diskBytes, flattenRootDisk, GIB, removeDisks } from '../disks/instance-disks';
+import { localDisks, receiveDisks, remoteDisks } from '../disks/receive-disks';
 import type { MetadataNetworks } from '../metadata/metadata-networks';
 import { instanceTaps, plugTap, removeTap, tapLinks, tapName, waitUntilWired } from '../nics/taps';
 import type { GuestParts } from '../virt/virt-driver';
 import { CONSOLE_LOG, prepareGuestParts } from './guest-parts';
-import type { HostWorkshop, WorkshopHoldings } from './host-workshop';
+import type { DiskSource, HostWorkshop, WorkshopHoldings } from './host-workshop';
 import type { InstanceStore } from './instance-store';
 
 export interface LocalWorkshopOptions {
@@ -19,6 +21,8 @@ export interface LocalWorkshopOptions {
   images: ImageCache;
   ovs: OpenVSwitchClient;
   metadataNetworks: MetadataNetworks;
+  /** Connections to the servers of other hosts. */
+  reach(host: HostAddress): Pick<HostConnection, 'request'>;
   /** How long OVN may take to set up a port. */
   portTimeoutSeconds: number;
   /** Whether guests show their screens by SPICE, too. */
@@ -67,6 +71,27 @@ export class LocalWorkshop implements HostWorkshop {
     }
   }
 
+  async assertRoom(spec: BuildSpec): Promise<void> {
+    const { bavail, bsize } = await statfs(dirname(this.options.store.dir(spec.instanceId)));
+    const free = bavail * bsize;
+    const needed = diskBytes(spec);
+    if (needed > free) throw conflict(`The guest's disks may need ${Math.ceil(needed / GIB)} GB, and ${Math.floor(free / GIB)} GB are free on this host.`);
+  }
+
+  async receiveDisks(spec: BuildSpec, from: DiskSource | undefined, signal: AbortSignal): Promise<void> {
+    const { store, images, reach } = this.options;
+    const { instanceId } = spec;
+    if (from && from.agentUrl === undefined) throw conflict('The host that has the disks does not tell where it can be reached.');
+    const source = from ? remoteDisks(reach({ hostId: from.hostId, agentUrl: from.agentUrl! }), instanceId) : localDisks(store.asideDir(instanceId));
+    const base = await images.ensure(spec.image);
+    signal.throwIfAborted();
+    await receiveDisks({ dir: store.dir(instanceId), base, spec, source, signal });
+  }
+
+  async assertDisks({ instanceId }: BuildSpec): Promise<void> {
+    await access(join(this.options.store.dir(instanceId), 'disk')).catch(() => { throw conflict(`The disk of instance ${instanceId} is not on this host.`); });
+  }
+
   /** Taps on the bridge and the metadata service on the guest's networks. */
   async connect(spec: BuildSpec): Promise<void> {
     for (const port of spec.ports) await plugTap(this.options.ovs, spec.instanceId, port);
@@ -105,11 +130,13 @@ export class LocalWorkshop implements HostWorkshop {
   private async needs(): Promise<{ taps: Set<string>; networks: Set<string>; images: Set<string> }> {
     const { store } = this.options;
     const specs = (await Promise.all((await store.list()).map((id) => store.spec(id).catch(() => undefined)))).flatMap((spec) => spec ?? []);
+    // What is kept aside has no cards, and may be a guest again.
+    const built = [...specs, ...(await store.asideSpecs())];
     const ports = specs.flatMap((spec) => spec.ports);
     return {
       taps: new Set(ports.map(({ portId }) => tapName(portId))),
       networks: new Set(ports.map(({ networkId }) => networkId)),
-      images: new Set(specs.flatMap(({ image, kernelImage, ramdiskImage }) => [image, kernelImage, ramdiskImage]).flatMap((image) => (image && cachedName(image)) ?? [])),
+      images: new Set(built.flatMap(({ image, kernelImage, ramdiskImage }) => [image, kernelImage, ramdiskImage]).flatMap((image) => (image && cachedName(image)) ?? [])),
     };
   }
 

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildSpec, GuestPlaces } from '@virga/contracts';
 import { cachedName, type ImageCache } from '../disks/image-cache';
-import { emptyDisks, GIB, makeRootDisk } from '../disks/instance-disks';
+import { diskBytes, emptyDisks, GIB, makeRootDisk } from '../disks/instance-disks';
 import { makeConfigDrive } from '../disks/config-drive';
 import { decode, directBoot } from '../instances/guest-parts';
 import type { InstanceHost } from '../instances/instance-host';
@@ -30,10 +30,6 @@ export interface LocalMigrationOptions {
 
 const imagesOf = ({ image, kernelImage, ramdiskImage }: BuildSpec) => [image, kernelImage, ramdiskImage].flatMap((one) => one ?? []);
 
-/** Bytes that the guest's disks may come to need here. */
-const needed = ({ flavor, image }: BuildSpec): number =>
-  Math.max(flavor.rootGb * GIB, image.virtualSizeBytes ?? image.sizeBytes) + flavor.ephemeralGb * GIB + flavor.swapMb * 1024 ** 2;
-
 /** This machine as an end of migrations. */
 export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, server, carryLog, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
   const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir, server: server() });
@@ -60,7 +56,7 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
       if (cpu !== undefined) reasons.push(cpu);
       const { bavail, bsize } = await statfs(imagesDir);
       const free = bavail * bsize;
-      if (needed(spec) > free) reasons.push(`the guest's disks may need ${Math.ceil(needed(spec) / GIB)} GB, and ${Math.floor(free / GIB)} GB are free`);
+      if (diskBytes(spec) > free) reasons.push(`the guest's disks may need ${Math.ceil(diskBytes(spec) / GIB)} GB, and ${Math.floor(free / GIB)} GB are free`);
       if ((await host.driver.powerState(spec.instanceId)) !== 0) reasons.push('it has a machine of the instance already');
       const taken = new Map((await instanceTaps(ovs)).map((tap) => [tap.name, tap.instanceId]));
       for (const { portId } of spec.ports) {

@@ -14,6 +14,9 @@ export interface InstancesTable {
   image_id: string;
   image_json: string;
   flavor_json: string;
+  /** What of the quota is kept beside that while a change of size may still come, or be taken back: vCPUs, MB. */
+  held_cores: Generated<number>;
+  held_ram: Generated<number>;
   key_name: string | null;
   key_public: string | null;
   key_type: string | null;
@@ -219,6 +222,10 @@ export interface MigrationsTable {
   /** Ids in the table of flavors. */
   old_flavor_id: number | null;
   new_flavor_id: number | null;
+  /** Of cold moves: ServerFlavor and vm_state before, ServerFlavor after. */
+  old_flavor_json: Generated<string | null>;
+  new_flavor_json: Generated<string | null>;
+  old_vm_state: Generated<string | null>;
   user_id: string;
   project_id: string | null;
   /** Bytes; null until the hypervisor has told. */

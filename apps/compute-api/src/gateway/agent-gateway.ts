@@ -1,7 +1,7 @@
-import { agentGatewayContract, imageContract, networkContract, placementContract, type ImageFacts } from '@virga/contracts';
+import { agentGatewayContract, imageContract, networkContract, placementContract, type HostVerb, type ImageFacts } from '@virga/contracts';
 import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
-import { LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
+import { COLD_MIGRATION_IN_PROGRESS, LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Served } from '@virga/rpc';
 import type { ComputeDb } from '../db/schema';
 import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
@@ -121,15 +121,22 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
   };
 }
 
-/** True while the instance moves to the host. */
+/** True while the instance moves to the host, or back. */
 async function isOnItsWay(db: Kysely<ComputeDb>, instanceId: string, hostId: string): Promise<boolean> {
-  const row = await db.selectFrom('migrations').select('id').where('instance_id', '=', instanceId).where('dest_host_id', '=', hostId).where('status', 'in', [...LIVE_MIGRATION_IN_PROGRESS]).executeTakeFirst();
+  const row = await db.selectFrom('migrations').select('id').where('instance_id', '=', instanceId)
+    .where((eb) => eb.or([
+      eb.and([eb('dest_host_id', '=', hostId), eb('status', 'in', [...LIVE_MIGRATION_IN_PROGRESS, ...COLD_MIGRATION_IN_PROGRESS])]),
+      eb.and([eb('source_host_id', '=', hostId), eb('status', '=', 'reverting')]),
+    ])).executeTakeFirst();
   return row !== undefined;
 }
 
+/** Each has a spec, or is one. */
+const VERBS_WITH_IMAGE: string[] = ['build', 'rebuild', 'prepareMigration', 'prepareMove', 'receiveDisks', 'startMoved', 'bringBack'] satisfies HostVerb[];
+
 /** True for images (kernel and ramdisk included) of builds and rebuilds that have a command out to the host. */
 async function mayReadImage(db: Kysely<ComputeDb>, hostId: string, imageId: string): Promise<boolean> {
-  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', 'in', ['build', 'rebuild', 'prepareMigration']).execute();
+  const commands = await db.selectFrom('commands').select('args_json').where('state', '=', 'sent').where('host_id', '=', hostId).where('verb', 'in', VERBS_WITH_IMAGE).execute();
   type Images = { image: { id: string }; kernelImage?: { id: string }; ramdiskImage?: { id: string } };
   return commands.some(({ args_json: text }) => {
     const args = JSON.parse(text) as Images | { spec: Images };

@@ -4,6 +4,7 @@ import { ENDED_MIGRATION_STATUSES, LIVE_MIGRATION_IN_PROGRESS, type MigrationSta
 import type { UpdateObject } from 'kysely';
 import type { ComputeDb, MigrationsTable } from '../db/schema';
 import { dbNow } from '../db/time';
+import type { ServerFlavor } from '../servers/server-row';
 
 export type Migration = Selectable<MigrationsTable>;
 type Db = Executor<ComputeDb>;
@@ -23,16 +24,19 @@ export interface NewMigration {
   oldFlavor: string;
   newFlavor?: string;
   operationId?: string;
+  /** Of a cold move: what must be known for the way back. */
+  cold?: { oldFlavor: ServerFlavor; newFlavor: ServerFlavor; vmState: string };
 }
 
 /** Writes a migration down; in the transaction that starts its operation. */
-export async function createMigration(db: Db, { type, status, instanceId, actor, source, dest, oldFlavor, newFlavor = oldFlavor, operationId }: NewMigration): Promise<{ id: number; uuid: string }> {
+export async function createMigration(db: Db, { type, status, instanceId, actor, source, dest, oldFlavor, newFlavor = oldFlavor, operationId, cold }: NewMigration): Promise<{ id: number; uuid: string }> {
   const uuid = newUuid();
   const flavors = new Map((await db.selectFrom('flavors').select(['id', 'flavorid']).where('flavorid', 'in', [oldFlavor, newFlavor]).execute()).map((row) => [row.flavorid, row.id]));
   const { insertId } = await db.insertInto('migrations').values({
     uuid, instance_id: instanceId, operation_id: operationId ?? null, migration_type: type, status, user_id: actor.userId, project_id: actor.projectId,
     source_host_id: source.hostId, source_compute: source.hostname, dest_host_id: dest?.hostId ?? null, dest_compute: dest?.hostname ?? null, dest_host: dest?.address ?? null,
     old_flavor_id: flavors.get(oldFlavor) ?? null, new_flavor_id: flavors.get(newFlavor) ?? null, created_at: dbNow, updated_at: null,
+    ...(cold && { old_flavor_json: JSON.stringify(cold.oldFlavor), new_flavor_json: JSON.stringify(cold.newFlavor), old_vm_state: cold.vmState }),
   }).executeTakeFirstOrThrow();
   return { id: Number(insertId), uuid };
 }

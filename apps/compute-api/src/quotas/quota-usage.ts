@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Transaction } from '@virga/db';
 import { overQuota } from '@virga/core';
-import { countWithinQuota, quotaMessage, times, type InstanceUsage } from '@virga/domain';
+import { countWithinQuota, exceeded, quotaMessage, times, type InstanceUsage } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { readLimits } from './quota-limits';
 
@@ -27,6 +27,27 @@ export async function takeUsage(
   if (over.length > 0) throw overQuota(quotaMessage(over, limits, used, times(each, minCount)), { status: 403 });
   await addUsage(trx, projectId, times(each, count));
   return count;
+}
+
+/**
+ * Takes what an instance grows by out of its project's quota; 403 in nova's words when it does not fit. What does not grow is not
+ * asked about: a project over its limit may still do what takes no more of it.
+ */
+export async function takeGrowth(trx: Transaction<ComputeDb>, { projectId, userId, growth }: { projectId: string; userId: string; growth: Pick<InstanceUsage, 'cores' | 'ram'> }): Promise<void> {
+  const wanted = { instances: 0, ...growth };
+  const used = await trx.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).forUpdate().executeTakeFirstOrThrow();
+  const limits = await readLimits(trx, projectId, userId);
+  const over = exceeded(limits, used, wanted).filter((resource) => wanted[resource] > 0);
+  if (over.length > 0) throw overQuota(quotaMessage(over, limits, used, wanted), { status: 403 });
+  await addUsage(trx, projectId, wanted);
+}
+
+/** Gives back what the instance holds beside its flavor; its row must be locked or changed by the caller. */
+export async function releaseHeld(trx: Transaction<ComputeDb>, instanceId: string): Promise<void> {
+  const row = await trx.selectFrom('instances').select(['project_id', 'held_cores', 'held_ram']).where('id', '=', instanceId).forUpdate().executeTakeFirst();
+  if (!row || (row.held_cores === 0 && row.held_ram === 0)) return;
+  await trx.updateTable('instances').set({ held_cores: 0, held_ram: 0 }).where('id', '=', instanceId).execute();
+  await releaseUsage(trx, row.project_id, { instances: 0, cores: row.held_cores, ram: row.held_ram });
 }
 
 export async function releaseUsage(trx: Transaction<ComputeDb>, projectId: string, usage: InstanceUsage): Promise<void> {

@@ -19,7 +19,7 @@ import { placementWish, type PlacementWish } from './placement-wish';
 import { checkImageFits, requestedImage, kernelAndRamdisk } from './requested-image';
 import { schedulerHints } from './scheduler-hints';
 import { resolveNetworks } from './requested-networks';
-import type { ServerFlavor } from './server-row';
+import { keptFlavor } from './server-row';
 
 export interface CreateServerDeps { db: Db; neighbours: Neighbours; policy: PolicyEnforcer; settings: ComputeSettings }
 export interface CreatedServers { ids: string[]; reservationId: string; adminPass: string; diskConfig: string; securityGroups: string[] }
@@ -88,10 +88,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
   const adminPass = server.adminPass ?? newPassword();
   const reservationId = reservation();
   const diskConfig = server['OS-DCF:diskConfig'] ?? (image.properties.auto_disk_config?.toLowerCase() === 'true' ? 'AUTO' : 'MANUAL');
-  const kept: ServerFlavor = {
-    flavorid: flavor.flavorid, original_name: flavor.name, vcpus: flavor.vcpus, ram: flavor.memory_mb, disk: flavor.root_gb,
-    ephemeral: flavor.ephemeral_gb, swap: flavor.swap_mb, extra_specs: flavor.extra_specs,
-  };
+  const kept = keptFlavor(flavor);
   const args: BuildArgs = {
     networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.images, ...settled.hints,
     ...(settled.wish.availabilityZone !== undefined && { availabilityZone: settled.wish.availabilityZone }),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Flavor } from '../flavors/flavor.repository';
 
 /** A flavor as it was when the server was made; later changes of the flavor do not reach it. */
 export interface ServerFlavor {
@@ -15,6 +16,11 @@ export interface ServerFlavor {
   swap: number;
   extra_specs: Record<string, string>;
 }
+
+/** What is kept of a flavor. */
+export const keptFlavor = (flavor: Flavor): ServerFlavor => ({
+  flavorid: flavor.flavorid, original_name: flavor.name, vcpus: flavor.vcpus, ram: flavor.memory_mb, disk: flavor.root_gb, ephemeral: flavor.ephemeral_gb, swap: flavor.swap_mb, extra_specs: flavor.extra_specs,
+});
 
 /** Name of the domain on the hypervisor. */
 export const instanceName = (num: number): string => `instance-${num.toString(16).padStart(8, '0')}`;

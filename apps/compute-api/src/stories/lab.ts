@@ -117,8 +117,8 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   /** What a project's usage says, and what its rows say: the two must always be equal. */
   async function usage(): Promise<{ booked: any; counted: any }> {
     const booked = await db.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).executeTakeFirst();
-    const { rows: [counted] } = await sql<any>`SELECT CAST(COUNT(*) AS INT) AS instances, CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus')), 0) AS INT) AS cores,
-      CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram')), 0) AS INT) AS ram FROM instances WHERE project_id = ${projectId} AND deleted_at IS NULL`.execute(db);
+    const { rows: [counted] } = await sql<any>`SELECT CAST(COUNT(*) AS INT) AS instances, CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus') + held_cores), 0) AS INT) AS cores,
+      CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram') + held_ram), 0) AS INT) AS ram FROM instances WHERE project_id = ${projectId} AND deleted_at IS NULL`.execute(db);
     return { booked: booked ?? { instances: 0, cores: 0, ram: 0 }, counted };
   }
 

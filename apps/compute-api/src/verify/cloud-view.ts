@@ -92,12 +92,9 @@ export class CloudView {
     });
   }
 
-  /** Ids of migrations whose operation is at work: each may hold room on a host. */
+  /** Ids of migrations that are at work or wait for their user's word: each may hold room on a host. */
   migrating(): Promise<Set<string>> {
-    return this.once('migrating', async () => {
-      const rows = await this.db.selectFrom('migrations as m').innerJoin('operations as o', 'o.id', 'm.operation_id').select('m.uuid').where('o.state', 'in', [...LIVE_STATES]).execute();
-      return new Set(rows.map(({ uuid }) => uuid));
-    });
+    return this.once('migrating', async () => new Set((await holdingMigrations(this.db).select('m.uuid').execute()).map(({ uuid }) => uuid)));
   }
 
   /** Instances on which an operation is at work: whatever differs of them is in somebody's hands. */
@@ -133,9 +130,13 @@ export async function isBusy(db: Kysely<ComputeDb>, instanceId: string): Promise
   return (await db.selectFrom('operations').select('id').where('instance_id', '=', instanceId).where('state', 'in', [...LIVE_STATES]).executeTakeFirst()) !== undefined;
 }
 
-/** True while the operation of the migration with that id is at work, as it is now. */
+/** Migrations whose operation is at work, and those of resized instances that are neither confirmed nor reverted. */
+const holdingMigrations = (db: Kysely<ComputeDb>) => db.selectFrom('migrations as m').leftJoin('operations as o', 'o.id', 'm.operation_id').leftJoin('instances as i', 'i.id', 'm.instance_id')
+  .where((eb) => eb.or([eb('o.state', 'in', [...LIVE_STATES]), eb.and([eb('m.status', '=', 'finished'), eb('i.vm_state', '=', 'resized'), eb('i.deleted_at', 'is', null)])]));
+
+/** True while the migration with that id is at work or waits for its user's word, as it is now. */
 export async function isMigrating(db: Kysely<ComputeDb>, uuid: string): Promise<boolean> {
-  return (await db.selectFrom('migrations as m').innerJoin('operations as o', 'o.id', 'm.operation_id').select('m.id').where('m.uuid', '=', uuid).where('o.state', 'in', [...LIVE_STATES]).executeTakeFirst()) !== undefined;
+  return (await holdingMigrations(db).select('m.id').where('m.uuid', '=', uuid).executeTakeFirst()) !== undefined;
 }
 
 /** The instance as it is now, if it is not deleted. */

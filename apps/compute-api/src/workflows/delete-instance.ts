@@ -31,15 +31,20 @@ async function discardSnapshots({ db, operation, neighbours }: StepContext): Pro
   for (const { args_json: text } of cut) await neighbours.image.discardSnapshot({ imageId: (JSON.parse(text) as { imageId: string }).imageId });
 }
 
-/** Hosts that may hold something of the instance: a build was sent there, and no destroy has succeeded since. */
+const CLEARING: readonly string[] = ['destroy', 'discardAside'];
+
+/** Hosts that may hold something of the instance: something was made there, and nothing has cleared it away since. */
 export async function hostsWithRemains(db: StepContext['db'], instanceId: string): Promise<string[]> {
   const commands = await db.selectFrom('commands').select(['host_id', 'verb', 'state']).where('instance_id', '=', instanceId)
-    .where('verb', 'in', ['build', 'prepareMigration', 'destroy']).orderBy('created_at').execute();
+    .where('verb', 'in', ['build', 'prepareMigration', 'receiveDisks', 'bringBack', ...CLEARING]).orderBy('created_at').execute();
   const remains = new Set<string>();
+  const moves = await db.selectFrom('migrations').select(['source_host_id', 'dest_host_id']).where('instance_id', '=', instanceId).where('status', 'not in', [...ENDED_MIGRATION_STATUSES]).execute();
   for (const { host_id: hostId, verb, state } of commands) {
-    if (verb !== 'destroy') remains.add(hostId);
+    if (!CLEARING.includes(verb)) remains.add(hostId);
     else if (state === 'done') remains.delete(hostId);
   }
+  // What was put aside on the source lies there until the move is confirmed.
+  for (const move of moves) for (const hostId of [move.source_host_id, move.dest_host_id]) if (hostId !== null) remains.add(hostId);
   return [...remains];
 }
 
@@ -105,12 +110,12 @@ export const deleteInstance: Workflow = {
 
 /** The row stays for the records; what it took of the quota is given back in the same transaction. */
 async function markDeleted(trx: Transaction<ComputeDb>, instanceId: string, generation: number): Promise<void> {
-  const row = await trx.selectFrom('instances').select(['project_id', 'flavor_json']).where('id', '=', instanceId).executeTakeFirstOrThrow();
+  const row = await trx.selectFrom('instances').select(['project_id', 'flavor_json', 'held_cores', 'held_ram']).where('id', '=', instanceId).executeTakeFirstOrThrow();
   const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
   const { numUpdatedRows } = await trx.updateTable('instances')
-    .set({ vm_state: 'deleted', task_state: null, power_state: 0, host_id: null, deleted_at: dbNow, terminated_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, user_data: null, admin_pass: null })
+    .set({ vm_state: 'deleted', task_state: null, power_state: 0, host_id: null, held_cores: 0, held_ram: 0, deleted_at: dbNow, terminated_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, user_data: null, admin_pass: null })
     .where('id', '=', instanceId).where('generation', '=', generation).where('deleted_at', 'is', null).executeTakeFirst();
   await trx.updateTable('migrations').set({ status: 'cancelled', updated_at: dbNow }).where('instance_id', '=', instanceId).where('status', 'not in', [...ENDED_MIGRATION_STATUSES]).execute();
-  if (numUpdatedRows === 1n) await releaseUsage(trx, row.project_id, { instances: 1, cores: flavor.vcpus, ram: flavor.ram });
+  if (numUpdatedRows === 1n) await releaseUsage(trx, row.project_id, { instances: 1, cores: flavor.vcpus + row.held_cores, ram: flavor.ram + row.held_ram });
 }
 

@@ -10,7 +10,7 @@ export type PowerActionName = 'start' | 'stop' | 'rebootSoft' | 'rebootHard' | '
 
 /** Seconds a guest has to react to the power button when its image does not say (nova's default). */
 const SHUTDOWN_SECONDS = 60;
-const shutdownSeconds = (row: InstanceRow): number => {
+export const shutdownSeconds = (row: InstanceRow): number => {
   const told = Number((JSON.parse(row.image_json) as ImageFacts).properties.os_shutdown_timeout);
   return Number.isInteger(told) && told >= 0 && told <= 3600 ? told : SHUTDOWN_SECONDS;
 };

@@ -10,12 +10,12 @@ export interface Allocation {
 
 /**
  * What `from` holds goes to `to`, whose own is given back. Undefined when `from` holds nothing; otherwise what was given back,
- * if anything was.
+ * if anything was. With `onHost` a claim elsewhere counts as none.
  */
-export function transfer(db: Kysely<PlacementDb>, from: string, to: string): Promise<{ givenBack: Allocation | undefined } | undefined> {
+export function transfer(db: Kysely<PlacementDb>, from: string, to: string, onHost?: string): Promise<{ givenBack: Allocation | undefined } | undefined> {
   return inTransaction(db, async (trx) => {
     const held = await trx.selectFrom('allocations').select('host_id').where('consumer_id', '=', from).forUpdate().executeTakeFirst();
-    if (!held) return undefined;
+    if (!held || (onHost !== undefined && held.host_id !== onHost)) return undefined;
     const givenBack = await release(trx, to);
     await trx.updateTable('allocations').set({ consumer_id: to }).where('consumer_id', '=', from).execute();
     return { givenBack };

@@ -9,6 +9,11 @@ export interface ByteSource {
 }
 
 export interface Qcow2Facts { virtualSizeBytes: number }
+export interface Qcow2Limits {
+  maxVirtualBytes: number;
+  /** A backing file may be named; for whoever puts another in its place before anybody opens the image. */
+  admitBacking?: boolean;
+}
 
 export class ImageRefused extends Error {}
 
@@ -29,13 +34,13 @@ const COMPRESSED = 1n << 62n;
 const MAX_L1_BYTES = 32 * 1024 * 1024;
 
 /** Throws ImageRefused with a sentence; returns what is worth knowing of an image that may be used. */
-export async function inspectQcow2(source: ByteSource, limits: { maxVirtualBytes: number }): Promise<Qcow2Facts> {
+export async function inspectQcow2(source: ByteSource, limits: Qcow2Limits): Promise<Qcow2Facts> {
   const header = await source.read(0, HEADER_V3);
   if (header.length < HEADER_V2) throw new ImageRefused('The qcow2 header is cut short.');
   const version = header.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw new ImageRefused(`qcow2 version ${version} is not known.`);
   if (version === 3 && header.length < HEADER_V3) throw new ImageRefused('The qcow2 header is cut short.');
-  if (header.readBigUInt64BE(8) !== 0n || header.readUInt32BE(16) !== 0) throw new ImageRefused('The qcow2 image names a backing file.');
+  if (!limits.admitBacking && (header.readBigUInt64BE(8) !== 0n || header.readUInt32BE(16) !== 0)) throw new ImageRefused('The qcow2 image names a backing file.');
   const features = version === 3 ? header.readBigUInt64BE(72) : 0n;
   if (features & FEATURE_EXTERNAL_DATA) throw new ImageRefused('The qcow2 image keeps its data in another file.');
   if (features & FEATURE_CORRUPT) throw new ImageRefused('The qcow2 image is marked corrupt.');
@@ -45,19 +50,19 @@ export async function inspectQcow2(source: ByteSource, limits: { maxVirtualBytes
   if (clusterBits < 9 || clusterBits > 21) throw new ImageRefused('The qcow2 cluster size is out of range.');
   const virtualSize = header.readBigUInt64BE(24);
   if (virtualSize > BigInt(limits.maxVirtualBytes)) throw new ImageRefused(`The virtual size of the image (${virtualSize} bytes) is over the limit (${limits.maxVirtualBytes} bytes).`);
-  await refuseExtensions(source, version === 3 ? header.readUInt32BE(100) : HEADER_V2, 1 << clusterBits);
+  await refuseExtensions(source, version === 3 ? header.readUInt32BE(100) : HEADER_V2, 1 << clusterBits, limits.admitBacking ?? false);
   await checkClusters(source, header, clusterBits, (features & FEATURE_EXTENDED_L2) !== 0n);
   return { virtualSizeBytes: Number(virtualSize) };
 }
 
-async function refuseExtensions(source: ByteSource, start: number, clusterSize: number): Promise<void> {
+async function refuseExtensions(source: ByteSource, start: number, clusterSize: number, admitBacking: boolean): Promise<void> {
   if (start < HEADER_V2 || start > clusterSize) throw new ImageRefused('The qcow2 header length is out of range.');
   const area = await source.read(start, clusterSize - start);
   for (let at = 0; at + 8 <= area.length;) {
     const type = area.readUInt32BE(at);
     if (type === EXTENSION_END) return;
     if (type === EXTENSION_DATA_FILE_NAME) throw new ImageRefused('The qcow2 image keeps its data in another file.');
-    if (type === EXTENSION_BACKING_FORMAT) throw new ImageRefused('The qcow2 image names a backing file.');
+    if (type === EXTENSION_BACKING_FORMAT && !admitBacking) throw new ImageRefused('The qcow2 image names a backing file.');
     at += 8 + Math.ceil(area.readUInt32BE(at + 4) / 8) * 8;
   }
 }

@@ -16,5 +16,8 @@ export type MigrationStatus = (typeof MIGRATION_STATUSES)[number];
 /** From these nothing leads on. */
 export const ENDED_MIGRATION_STATUSES: readonly MigrationStatus[] = ['completed', 'cancelled', 'error', 'failed', 'confirmed', 'reverted', 'done'];
 
+/** Of a cold move that has not ended at its destination yet. */
+export const COLD_MIGRATION_IN_PROGRESS: readonly MigrationStatus[] = ['pre-migrating', 'migrating', 'post-migrating'];
+
 /** Of a live migration that can be looked at by /servers/{id}/migrations/{id}. */
 export const LIVE_MIGRATION_IN_PROGRESS: readonly MigrationStatus[] = ['queued', 'preparing', 'running', 'running (post-copy)', 'post-migrating'];

@@ -7,6 +7,7 @@ import { pointsOfNoReturn } from './20261125_0600_points_of_no_return';
 import { consoleTokens } from './20261125_0700_console_tokens';
 import { keptGeneration } from './20261126_4001_kept_generation';
 import { drains } from './20261126_4002_drains';
+import { resize } from './20261126_5001_resize';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -17,4 +18,5 @@ export const computeMigrations: Migrations = {
   '20261125_0700_console_tokens': consoleTokens,
   '20261126_4001_kept_generation': keptGeneration,
   '20261126_4002_drains': drains,
+  '20261126_5001_resize': resize,
 };

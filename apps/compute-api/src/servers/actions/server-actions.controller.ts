@@ -16,11 +16,12 @@ import { lockActions } from './lock';
 import { powerActions } from './power';
 import { rebuild } from './rebuild';
 import { resetState } from './reset-state';
+import { resizeActions } from './resize';
 import { securityGroupActions } from './security-groups';
 
 /** Everything that is built; any other key is no action of this cloud. */
 export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = {
-  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, ...addressActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
+  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, ...addressActions, ...resizeActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
 };
 
 @Controller(under('servers/:id/action'))

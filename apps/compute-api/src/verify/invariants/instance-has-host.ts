@@ -1,7 +1,7 @@
 import type { Invariant } from '../invariant';
 
 /** States in which an instance is a machine on a host. */
-export const ON_A_HOST = new Set(['active', 'paused', 'suspended', 'stopped']);
+export const ON_A_HOST = new Set(['active', 'paused', 'suspended', 'stopped', 'resized']);
 
 export const instanceHasHost: Invariant = {
   name: 'instance-has-host',

@@ -4,7 +4,7 @@ import type { Invariant } from '../invariant';
 
 interface Usage { project_id: string; instances: number; cores: number; ram: number }
 
-const COUNTED = sql<Usage>`SELECT project_id, COUNT(*) AS instances, COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus')), 0) AS cores, COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram')), 0) AS ram
+const COUNTED = sql<Usage>`SELECT project_id, COUNT(*) AS instances, COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus') + held_cores), 0) AS cores, COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram') + held_ram), 0) AS ram
   FROM instances WHERE deleted_at IS NULL GROUP BY project_id`;
 const words = ({ instances, cores, ram }: Usage) => `${instances} instances, ${cores} cores and ${ram} MB`;
 const numbers = (row: Usage): Usage => ({ project_id: row.project_id, instances: Number(row.instances), cores: Number(row.cores), ram: Number(row.ram) });

@@ -1,0 +1,60 @@
+import { newUuid, systemClock, type Logger } from '@virga/core';
+import { inTransaction, type Kysely } from '@virga/db';
+import type { ComputeDb } from '../db/schema';
+import { dbNow, dbNowPlus } from '../db/time';
+import { startOperation } from '../operations/start-operation';
+
+export interface ResizeConfirmerOptions {
+  db: Kysely<ComputeDb>;
+  logger: Logger;
+  /** Since the move was finished. */
+  afterSeconds: number;
+  wakeRelay(): void;
+  /** Between two looks, ms. */
+  everyMs?: number;
+}
+
+/** Confirms moves that their users have forgotten. Any number may look: who starts the operation is decided by the instance's row. */
+export class ResizeConfirmer {
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly options: ResizeConfirmerOptions) {}
+
+  start(): void {
+    this.running ??= this.loop();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort(new Error('stopping'));
+    await this.running;
+  }
+
+  private async loop(): Promise<void> {
+    const { logger, afterSeconds, everyMs = Math.min(60_000, afterSeconds * 500) } = this.options;
+    while (!this.stopping.signal.aborted) {
+      await this.look().catch((error: unknown) => logger.warn({ err: error }, 'forgotten resizes not confirmed; trying again later'));
+      await systemClock.sleep(everyMs, this.stopping.signal).catch(() => undefined);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { db, logger, afterSeconds, wakeRelay } = this.options;
+    const due = await db.selectFrom('migrations as m').innerJoin('instances as i', 'i.id', 'm.instance_id')
+      .select(['m.id', 'm.instance_id', 'i.generation', 'i.project_id']).where('m.status', '=', 'finished').where('m.updated_at', '<', dbNowPlus(-afterSeconds * 1000))
+      .where('i.vm_state', '=', 'resized').where('i.task_state', 'is', null).where('i.deleted_at', 'is', null).limit(100).execute();
+    for (const { id, instance_id: instanceId, generation, project_id: projectId } of due) {
+      const started = await inTransaction(db, async (trx) => {
+        const { numUpdatedRows } = await trx.updateTable('instances').set({ task_state: 'resize_confirming', generation: generation + 1, updated_at: dbNow, state_changed_at: dbNow })
+          .where('id', '=', instanceId).where('generation', '=', generation).where('vm_state', '=', 'resized').where('task_state', 'is', null).executeTakeFirst();
+        if (numUpdatedRows === 0n) return false;
+        const actor = { requestId: `req-${newUuid()}`, userId: 'conductor', projectId, roles: [] };
+        const operationId = await startOperation(trx, { kind: 'confirm-resize', instanceId, generation: generation + 1, actor, action: 'confirmResize' });
+        await trx.updateTable('migrations').set({ status: 'confirming', operation_id: operationId, updated_at: dbNow }).where('id', '=', id).execute();
+        return true;
+      });
+      if (started) logger.info({ instanceId, afterSeconds }, 'a resize that nobody has confirmed is confirmed');
+    }
+    if (due.length > 0) wakeRelay();
+  }
+}
