@@ -207,6 +207,11 @@ export const hostAgentContract = defineContract('host-agent', {
   fetchImages: cast(Type.Object({ images: Type.Array(ImageFacts) })),
   /** Every reason for which the host could not receive the guest; `absentImages` are those that it would have to fetch. Changes nothing. */
   checkMigration: call(Type.Object({ spec: BuildSpec }), Type.Object({ reasons: Type.Array(Type.String()), absentImages: Type.Array(Type.String()) })),
+  /**
+   * Closes the connection by which the rest of a guest's memory comes here after its switch to post-copy, so that its source, which has lost it, can make
+   * another. Nothing is done to a guest that stands otherwise.
+   */
+  dropMigrationStream: call(Type.Object({ instanceId: Type.String() }), Type.Object({ dropped: Type.Integer() }), 10_000),
   /** All that the host has of instances, as found and not as remembered. */
   inventory: call(Empty, HostInventory, 20_000),
   /**
@@ -290,6 +295,8 @@ export const agentGatewayContract = defineContract('agent-gateway', {
   migrationProgress: call(
     Type.Object({
       hostId: Type.String(), instanceId: Type.String(), migrationId: Type.String(), sequence: Type.Integer(),
+      /** After an interruption the destination takes no new connection: it is to let go of the old one. */
+      stuck: Type.Optional(Type.Boolean()),
       mode: Type.Union([Type.Literal('pre-copy'), Type.Literal('post-copy')]), iteration: Amount,
       memoryTotal: Amount, memoryProcessed: Amount, memoryRemaining: Amount, diskTotal: Amount, diskProcessed: Amount, diskRemaining: Amount,
       dirtyRate: Amount, etaMs: Type.Union([Amount, Type.Null()]), downtimeMs: Type.Union([Amount, Type.Null()]), totalMs: Amount,

@@ -301,6 +301,8 @@ export class FakeAgent {
   /** Why it receives no guest, and which images it would have to fetch. */
   migrationReasons: string[] = [];
   absentImages: string[] = [];
+  /** Guests whose incoming connection it was told to close. */
+  readonly streamsDropped: string[] = [];
   /** Where guests that leave here arrive: other agents by the uri that they tell. */
   static readonly reachable = new Map<string, FakeAgent>();
   private readonly gateway: Client<typeof agentGatewayContract>;
@@ -345,6 +347,7 @@ export class FakeAgent {
         const all = this.console.split('\n');
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
+      dropMigrationStream: async ({ instanceId }) => { this.streamsDropped.push(instanceId); return { dropped: 1 }; },
       checkMigration: async () => ({ reasons: this.migrationReasons, absentImages: this.absentImages }),
       fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
       consoles: async ({ instanceId }) => {

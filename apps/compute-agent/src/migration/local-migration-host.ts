@@ -11,6 +11,7 @@ import type { HostAddress } from '@virga/mutual-tls';
 import { instanceTaps, tapName } from '../nics/taps';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import type { MigrationDriver } from '../virt/virt-driver';
+import { dropIncomingStream } from './drop-stream';
 import type { MigrationHost } from './migration-host';
 
 export interface LocalMigrationOptions {
@@ -48,6 +49,14 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
       await emptyDisks(dir, spec);
       if (spec.configDrive) await makeConfigDrive(dir, decode(documents), signal);
       await host.workshop.connect(spec);
+    },
+
+    async dropStream(instanceId) {
+      // Only what has been switched: before that, an interruption undoes the migration by itself.
+      if ((await migrations.standing(instanceId)) !== 'moving' || (await host.driver.powerState(instanceId)) !== 1) return 0;
+      const dropped = await dropIncomingStream(instanceId);
+      logger.warn({ instanceId, dropped }, 'connection of an interrupted post-copy closed, so that it can be taken up again');
+      return dropped;
     },
 
     async check(spec) {

@@ -58,7 +58,7 @@ const migrate = (driver: Scripted, { signal = new AbortController().signal, atte
   const host = {
     migrations: driver, logger: silentLogger, lookMs: 1, places: () => ({ instance: '/i', images: '/b' }),
     notes: { begun: async () => driver.begun, note: async (_id: string, note: string) => { driver.begun = note; } },
-    tell: async ({ mode }: { mode: string }) => { told.push(mode); return { forced: false }; },
+    tell: async ({ mode, stuck }: { mode: string; stuck?: boolean }) => { told.push(stuck ? 'stuck' : mode); return { forced: false }; },
   } as unknown as MigrationHost;
   return new LiveMigration(host, SERVER, {
     migrationId: 'm', attempt, destination: { uri: 'qemu+tls://x/system', address: 'x', places: { instance: '/j', images: '/c' } }, limits: { maxDowntimeMs: 500, deadlineMs: 60_000, postCopy: true, recoverMs },
@@ -103,10 +103,12 @@ it('aborts nothing after the switch, nor after a restart in the middle of it', a
 });
 
 it('takes a broken post-copy up again until it is through, and never starts the guest here', async () => {
-  const driver = new Scripted(['here', { ...running, switched: true }, 'broken', 'broken', { ...running, switched: true }, 'gone'], [unavailable('cut')]);
-  expect(await migrate(driver, { recoverMs: 10_000 })).toEqual({ outcome: 'moved', reason: 'post-copy' });
+  const driver = new Scripted(['here', { ...running, switched: true }, 'broken', 'broken', { ...running, switched: true }, 'gone'], [unavailable('cut'), conflict('not yet')]);
+  const told: string[] = [];
+  expect(await migrate(driver, { recoverMs: 10_000, told })).toEqual({ outcome: 'moved', reason: 'post-copy' });
   expect(driver.did[0]).toBe('send');
   expect(driver.did.slice(1)).toEqual(['resume', 'resume']);
+  expect(told).toContain('stuck');
 });
 
 it('says so when it cannot be taken up', async () => {

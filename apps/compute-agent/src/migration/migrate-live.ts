@@ -17,6 +17,10 @@ const UNBOUNDED_MS = 2_000_000;
 
 const isAway = (error: unknown): boolean => error instanceof CloudError && error.kind === 'unavailable';
 
+const NOTHING_SEEN: MigrationJob = {
+  iteration: 0, memoryTotal: 0, memoryProcessed: 0, memoryRemaining: 0, diskTotal: 0, diskProcessed: 0, diskRemaining: 0, dirtyRate: 0, bandwidth: 0, downtime: undefined, elapsed: 0,
+};
+
 /** The guest is here, whole, as before. */
 class Stayed extends CloudError {
   constructor(because: string) { super('conflict', `The guest stayed on this host: ${because.replace(/\.$/, '')}.`); }
@@ -37,6 +41,7 @@ export class LiveMigration {
   private throttled = false;
   private toldAt = 0;
   private abortedBecause: string | undefined;
+  private lastSeen: MigrationJob | undefined;
 
   constructor(private readonly host: MigrationHost, private readonly instanceId: string, private readonly args: HostVerbArgs<'migrateLive'>, private readonly signal: AbortSignal) {}
 
@@ -104,6 +109,7 @@ export class LiveMigration {
 
   private async steer(job: MigrationJob): Promise<void> {
     const { host, instanceId, args } = this;
+    this.lastSeen = job;
     // Also after a restart of this process.
     if (job.switched) this.mode = 'post-copy';
     if (this.signal.aborted && this.mode === 'pre-copy') {
@@ -138,14 +144,14 @@ export class LiveMigration {
     await this.tell(job);
   }
 
-  private async tell(job: MigrationJob, last = false): Promise<void> {
-    if (!last && Date.now() - this.toldAt < TELL_MS) return;
+  private async tell(job: MigrationJob, { last = false, stuck = false } = {}): Promise<void> {
+    if (!last && !stuck && Date.now() - this.toldAt < TELL_MS) return;
     this.toldAt = Date.now();
     const { host, instanceId, args: { migrationId } } = this;
     const whole = (value: number) => Math.max(0, Math.round(value));
     const eta = migrationEta({ elapsedMs: job.elapsed, mode: this.mode, downtimeMs: this.downtimeMs, forced: this.forced, ...job });
     const told = host.tell({
-      instanceId, migrationId, mode: this.mode, iteration: whole(job.iteration), memoryTotal: whole(job.memoryTotal), memoryProcessed: whole(job.memoryProcessed),
+      instanceId, migrationId, ...(stuck && { stuck }), mode: this.mode, iteration: whole(job.iteration), memoryTotal: whole(job.memoryTotal), memoryProcessed: whole(job.memoryProcessed),
       memoryRemaining: whole(job.memoryRemaining), diskTotal: whole(job.diskTotal), diskProcessed: whole(job.diskProcessed), diskRemaining: whole(job.diskRemaining), dirtyRate: whole(job.dirtyRate),
       etaMs: eta === undefined ? null : whole(eta), downtimeMs: job.downtime === undefined ? null : whole(job.downtime), totalMs: whole(job.elapsed),
     }).then(({ forced }) => { this.forced ||= forced; })
@@ -162,7 +168,7 @@ export class LiveMigration {
       switch (standing) {
         case 'gone': {
           const job = host.migrations.finalJob(instanceId);
-          if (job) await this.tell(job, true);
+          if (job) await this.tell(job, { last: true });
           return { outcome: 'moved', reason: this.mode };
         }
         case 'here':
@@ -191,6 +197,9 @@ export class LiveMigration {
     host.logger.warn({ instanceId, reason: this.abortedBecause }, 'post-copy was interrupted; taking it up again');
     this.abortedBecause = undefined;
     await this.watch(this.send(true));
-    if (this.abortedBecause !== undefined) await systemClock.sleep(RECOVER_PAUSE_MS);
+    if (this.abortedBecause === undefined) return;
+    // A connection of which only this end knows that it is broken keeps the other end from taking a new one.
+    await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
+    await systemClock.sleep(host.lookMs ?? RECOVER_PAUSE_MS);
   }
 }

@@ -18,6 +18,8 @@ export interface MigrationHost extends InstanceHost {
   check(spec: BuildSpec): Promise<{ reasons: string[]; absentImages: string[] }>;
   /** Brings what the guest has printed to the host that it is on now; never fails. */
   carryLog?(instanceId: string, to: GuestPlaces): Promise<void>;
+  /** Closes connections by which memory of a guest that runs here already still comes in; how many there were. */
+  dropStream(instanceId: string): Promise<number>;
   tell(progress: Omit<Progress, 'hostId' | 'sequence'>): Promise<{ forced: boolean }>;
   logger: Logger;
   /** Between two looks at a running migration, ms. */

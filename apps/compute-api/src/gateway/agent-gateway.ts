@@ -1,5 +1,5 @@
-import { agentGatewayContract, imageContract, networkContract, placementContract, type HostVerb, type ImageFacts } from '@virga/contracts';
-import { forbidden, notFound, withLogFields, type Logger } from '@virga/core';
+import { agentGatewayContract, hostAgentContract, imageContract, networkContract, placementContract, type HostVerb, type ImageFacts } from '@virga/contracts';
+import { errorMessage, forbidden, notFound, withLogFields, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
 import { COLD_MIGRATION_IN_PROGRESS, LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import { agentUser, fleetOf, type Bus, type Handlers, type MessageMeta, type Served } from '@virga/rpc';
@@ -80,7 +80,12 @@ export function gatewayHandlers({ db, bus, logger, wake, wakeRelay, defaultZone,
 
     async migrationProgress(progress, meta) {
       checkSender(progress.hostId, meta);
-      return takeProgress(db, logger, progress);
+      const { forced, destinationHostId } = await takeProgress(db, logger, progress);
+      if (progress.stuck && destinationHostId !== undefined) {
+        await bus.client(hostAgentContract, { hostId: destinationHostId }).dropMigrationStream({ instanceId: progress.instanceId })
+          .catch((error: unknown) => logger.info({ hostId: destinationHostId, instanceId: progress.instanceId, reason: errorMessage(error) }, 'destination of an interrupted post-copy did not let go'));
+      }
+      return { forced };
     },
 
     async imageTicket({ hostId, imageId }, meta) {

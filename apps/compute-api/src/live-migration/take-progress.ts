@@ -13,9 +13,9 @@ const RUNNING = ['running', 'running (post-copy)'];
 
 /**
  * Keeps how far a migration has come; only its own source is believed. After the switch to post-copy there is no way back, and its
- * operation is told so. Returns whether somebody wants it to end at any price.
+ * operation is told so. Returns whether somebody wants it to end at any price, and after the switch its other end.
  */
-export async function takeProgress(db: Kysely<ComputeDb>, logger: Logger, progress: Progress): Promise<{ forced: boolean }> {
+export async function takeProgress(db: Kysely<ComputeDb>, logger: Logger, progress: Progress): Promise<{ forced: boolean; destinationHostId?: string }> {
   return inTransaction(db, async (trx) => {
     const row = await trx.selectFrom('migrations').selectAll().where('uuid', '=', progress.migrationId).where('instance_id', '=', progress.instanceId).forUpdate().executeTakeFirst();
     if (!row || row.source_host_id !== progress.hostId || !RUNNING.includes(row.status)) {
@@ -34,7 +34,7 @@ export async function takeProgress(db: Kysely<ComputeDb>, logger: Logger, progre
       if (switched) await trx.updateTable('operations').set({ no_return: 1 }).where('id', '=', row.operation_id).where('state', 'in', [...LIVE_STATES]).execute();
       await trx.updateTable('operation_steps').set({ details: sentence(progress) }).where('operation_id', '=', row.operation_id).where('step', '=', 'migrate').where('phase', '=', 'do').execute();
     }
-    return { forced };
+    return { forced, ...(switched && row.dest_host_id !== null && { destinationHostId: row.dest_host_id }) };
   });
 }
 

@@ -157,11 +157,13 @@ describe('live migration', () => {
       const force = () => lab.asAdmin('POST', `/v2.1/servers/${server}/migrations/${id}/action`, { force_complete: null });
       expect((await lab.call('POST', `/v2.1/servers/${server}/migrations/${id}/action`, { force_complete: null })).status).toBe(403);
       expect((await force()).status).toBe(202);
-      expect(await progress({ sequence: 2 })).toEqual({ forced: true });
+      expect(await progress({ sequence: 2, stuck: true })).toEqual({ forced: true });
+      expect(lab.agents.flatMap(({ streamsDropped }) => streamsDropped)).toEqual([]);
     });
 
-    it('is not aborted after the switch, and goes on', async () => {
-      await progress({ sequence: 3, mode: 'post-copy' });
+    it('is not aborted after the switch, and goes on, its destination being told of a connection that only its source knows to be broken', async () => {
+      await progress({ sequence: 3, mode: 'post-copy', stuck: true });
+      expect(lab.agents.filter(({ streamsDropped }) => streamsDropped.includes(server)).map(({ hostname }) => hostname)).toEqual([(await newest()).dest_compute]);
       expect((await lab.asAdmin('DELETE', `/v2.1/servers/${server}/migrations/${id}`)).body.badRequest.message)
         .toBe(`Migration ${id} state of instance ${server} is running (post-copy). Cannot abort live migration while the migration is in this state.`);
       await finish();

@@ -57,6 +57,8 @@ export class LibvirtMigrations implements MigrationDriver {
       const { type, params } = await this.host.call('domainGetJobStats', { dom: { uuid } });
       if (type !== JobType.BOUNDED && type !== JobType.UNBOUNDED) return undefined;
       const { state, reason } = await this.host.call('domainGetState', { dom: { uuid } });
+      // It counts on, and nothing moves.
+      if (state === DomainState.PAUSED && reason === PausedReason.POSTCOPY_FAILED) return undefined;
       return { ...readJob(params), switched: state === DomainState.PAUSED && reason === PausedReason.POSTCOPY };
     } catch (error) {
       if (isLibvirtError(error, ErrorCode.NO_DOMAIN, ErrorCode.OPERATION_INVALID)) return undefined;
