@@ -38,6 +38,7 @@ import { ServerInterfacesController } from './servers/server-interfaces.controll
 import { ServerNetworksController } from './servers/server-networks.controller';
 import { ServerPasswordController } from './servers/server-password.controller';
 import { ServerTagsController } from './servers/tags/server-tags.controller';
+import { VolumeAttachmentsController } from './servers/volume-attachments.controller';
 import { TenantUsageController } from './usage/tenant-usage.controller';
 import { ExtensionsController } from './versions/extensions.controller';
 import { BUS, DB, ENFORCER, LOGGER, NEIGHBOUR_APIS, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type NeighbourApis, type WakeRelay } from './tokens';
@@ -45,7 +46,7 @@ import { isVersionDocument, VersionsController } from './versions/versions.contr
 
 const CONTROLLERS = [
   VersionsController, ExtensionsController, FlavorsController, FlavorExtraSpecsController, FlavorAccessController, KeypairsController,
-  ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, ServerInterfacesController, ServerPasswordController, InstanceActionsController,
+  ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, ServerInterfacesController, ServerPasswordController, VolumeAttachmentsController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
   AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,

@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox';
+import { TOKEN_FORMATS } from './tokens/token-format';
 import { ApiConfig, BusConfig, CommonConfig, DatabaseConfig, loadConfig } from '@virga/service';
 
 export const MigrateConfig = Type.Object({
@@ -21,6 +22,9 @@ export const IdentityConfig = Type.Object({
   ...ApiConfig,
   ...KeyConfig.properties,
   VIRGA_LISTEN: Type.String({ default: '127.0.0.1:5000', description: 'host:port of the public API.' }),
+  VIRGA_IDENTITY_TOKEN_FORMAT: Type.Union(TOKEN_FORMATS.map((name) => Type.Literal(name)), {
+    default: 'jws', description: 'Format of new tokens: jws (short), or pki, OpenStack\'s classic one (CMS) that others verify by certificate. Tokens of both are taken.',
+  }),
   VIRGA_IDENTITY_LIST_LIMIT: Type.Integer({ default: 10_000, minimum: 1, description: 'Most entries of one list answer; a longer list has a `next` link.' }),
 });
 export type IdentityConfig = Static<typeof IdentityConfig>;

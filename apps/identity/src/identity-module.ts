@@ -1,7 +1,7 @@
 import type { DynamicModule, Provider } from '@nestjs/common';
 import type { OutboxRelay } from '@virga/db';
 import { TokenVerifier } from '@virga/rest';
-import { CONFIG, DATABASE, ENFORCER, SEAL_KEY, type Settings } from './injection';
+import { CONFIG, DATABASE, ENFORCER, SEAL_KEY, TOKEN_FORMAT, type Settings } from './injection';
 import type { Db, IdentitySchema } from './db/tables';
 import { createEnforcer } from './policies';
 import { ApplicationCredentialLogin } from './auth/application-credential-login';
@@ -35,6 +35,11 @@ import { UsersController } from './users/users.controller';
 import { Catalog } from './catalog/catalog';
 import { PasswordHasher } from './passwords/password-hash';
 import { Revoker } from './revocations/revoker';
+import { CertificatesController } from './pki/certificates.controller';
+import { PkiFormat } from './pki/pki-format';
+import { PkiKeys } from './pki/pki-keys';
+import { RevocationsController } from './revocations/revocations.controller';
+import { JwsFormat } from './tokens/jws-format';
 import { SigningKeys } from './tokens/signing-keys';
 import { VersionsController } from './versions/versions.controller';
 
@@ -44,6 +49,7 @@ export interface IdentityParts {
   settings: Settings;
   sealKey: Buffer;
   keys: SigningKeys;
+  pkiKeys: PkiKeys;
   verifier: TokenVerifier;
   revoker: Revoker;
   relay: OutboxRelay<IdentitySchema>;
@@ -51,7 +57,7 @@ export interface IdentityParts {
 
 class IdentityModule {}
 
-export function identityModule({ db, settings, sealKey, keys, verifier, revoker }: IdentityParts): DynamicModule {
+export function identityModule({ db, settings, sealKey, keys, pkiKeys, verifier, revoker }: IdentityParts): DynamicModule {
   const value = (provide: unknown, useValue: unknown): Provider => ({ provide, useValue }) as Provider;
   return {
     module: IdentityModule,
@@ -59,11 +65,13 @@ export function identityModule({ db, settings, sealKey, keys, verifier, revoker 
       VersionsController, V2Controller, TokensController, AuthController, DomainsController, ProjectsController, ProjectTagsController, UsersController, ApplicationCredentialsController,
       GroupsController, RolesController, ImpliedRolesController, GrantsController, RoleAssignmentsController, RegionsController, ServicesController, EndpointsController,
       AccessRulesController, CredentialsController, Ec2CredentialsController, DomainConfigController, EndpointGroupsController, ProjectEndpointsController,
-      OauthConsumersController, PolicyDocumentsController, TrustsController,
+      OauthConsumersController, PolicyDocumentsController, TrustsController, CertificatesController, RevocationsController,
     ],
     providers: [
       value(DATABASE, db), value(CONFIG, settings), value(ENFORCER, createEnforcer()), value(SEAL_KEY, sealKey),
       value(SigningKeys, keys), value(TokenVerifier, verifier), value(Revoker, revoker), value(PasswordHasher, new PasswordHasher()),
+      value(PkiKeys, pkiKeys),
+      { provide: TOKEN_FORMAT, inject: [Catalog], useFactory: (catalog: Catalog) => (settings.tokenFormat === 'pki' ? new PkiFormat(pkiKeys, catalog) : new JwsFormat(keys)) },
       ApplicationCredentialLogin, Authenticator, TrustLogin, Catalog,
     ],
   };

@@ -9,6 +9,7 @@ import { identityConfig, keyConfig, migrateConfig } from './config';
 import { migrations } from './db/migrations';
 import type { IdentitySchema } from './db/tables';
 import { serveIdentity } from './serve';
+import { PkiKeys } from './pki/pki-keys';
 import { readKeyFile } from './tokens/sealed';
 import { SigningKeys } from './tokens/signing-keys';
 
@@ -25,7 +26,7 @@ async function serve(): Promise<void> {
     admin.addCheck('broker', () => bus.connected);
     const identity = await serveIdentity({
       db, bus, logger,
-      settings: { tokenSeconds: config.VIRGA_IDENTITY_TOKEN_SECONDS, listLimit: config.VIRGA_IDENTITY_LIST_LIMIT },
+      settings: { tokenSeconds: config.VIRGA_IDENTITY_TOKEN_SECONDS, listLimit: config.VIRGA_IDENTITY_LIST_LIMIT, tokenFormat: config.VIRGA_IDENTITY_TOKEN_FORMAT },
       sealKey: readKeyFile(config.VIRGA_IDENTITY_KEY_FILE),
       publicUrl: config.VIRGA_PUBLIC_IDENTITY_URL,
       onAnswer: answerMetrics(admin.metrics),
@@ -65,7 +66,11 @@ async function rotateKeys(options: string[]): Promise<void> {
   const { VIRGA_DB_URL, VIRGA_LOG_LEVEL, VIRGA_IDENTITY_KEY_FILE, VIRGA_IDENTITY_TOKEN_SECONDS } = keyConfig();
   const db = createDatabase<IdentitySchema>({ url: VIRGA_DB_URL, poolSize: 2 });
   try {
-    const kid = await new SigningKeys(db, readKeyFile(VIRGA_IDENTITY_KEY_FILE), VIRGA_IDENTITY_TOKEN_SECONDS).rotate(drop ? 'drop' : 'keep');
+    const sealKey = readKeyFile(VIRGA_IDENTITY_KEY_FILE);
+    const kid = await new SigningKeys(db, sealKey, VIRGA_IDENTITY_TOKEN_SECONDS).rotate(drop ? 'drop' : 'keep');
+    const pkiKeys = new PkiKeys(db, sealKey, VIRGA_IDENTITY_TOKEN_SECONDS);
+    await pkiKeys.refresh(false);
+    if (pkiKeys.exist) await pkiKeys.rotate(drop ? 'drop' : 'keep');
     createLogger('identity', VIRGA_LOG_LEVEL).info({ kid, formerDropped: drop }, 'a new key signs tokens');
   } finally {
     await db.destroy();

@@ -7,6 +7,7 @@ import type { Bus, Served } from '@virga/rpc';
 import type { Settings } from './injection';
 import type { Db, IdentitySchema } from './db/tables';
 import { identityModule } from './identity-module';
+import { PkiKeys } from './pki/pki-keys';
 import { policies } from './policies';
 import { Revoker } from './revocations/revoker';
 import { REFRESH_MS, SigningKeys } from './tokens/signing-keys';
@@ -37,10 +38,17 @@ const BODY_LIMIT = 114_688;
 /** Everything of a serving identity but its listening socket. */
 export async function serveIdentity({ db, bus, logger, settings, sealKey, publicUrl, onAnswer }: ServeOptions): Promise<RunningIdentity> {
   const keys = new SigningKeys(db, sealKey, settings.tokenSeconds);
-  await keys.refresh();
+  const pkiKeys = new PkiKeys(db, sealKey, settings.tokenSeconds);
+  const published = () => [...keys.publicKeys, ...pkiKeys.publicKeys];
+  const readKeys = async () => {
+    await keys.refresh();
+    await pkiKeys.refresh(settings.tokenFormat === 'pki');
+    return published();
+  };
+  await readKeys();
   const relay = new OutboxRelay<IdentitySchema>(db, ({ topic, payload }) => bus.publish(topic, payload), logger);
   const verifier: TokenVerifier = new TokenVerifier({
-    signingKeys: async () => { await keys.refresh(); return keys.publicKeys; },
+    signingKeys: readKeys,
     revocations: () => revoker.list(),
   }, logger);
   const revoker: Revoker = new Revoker(db, verifier, relay, settings.tokenSeconds);
@@ -52,12 +60,12 @@ export async function serveIdentity({ db, bus, logger, settings, sealKey, public
   bus.onReconnect(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'revocations not refreshed')); });
   await refresh();
   const served: Served = await bus.serve(identityContract, {
-    signingKeys: async () => { await refresh(); return { keys: keys.publicKeys }; },
+    signingKeys: async () => { await refresh(); return { keys: published() }; },
     revocations: async () => ({ revocations: await revoker.list() }),
   });
   relay.start();
   const timer = setInterval(() => { refresh().catch((error: unknown) => logger.warn({ err: error }, 'keys and revocations not refreshed')); }, REFRESH_MS);
-  const app = await createHttpApp(identityModule({ db, settings, sealKey, keys, verifier, revoker, relay }), {
+  const app = await createHttpApp(identityModule({ db, settings, sealKey, keys, pkiKeys, verifier, revoker, relay }), {
     service: 'identity',
     identityUrl: `${publicUrl.replace(/\/+$/, '')}/v3`,
     policies,

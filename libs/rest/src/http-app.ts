@@ -195,7 +195,7 @@ export async function createHttpApp(rootModule: Type | DynamicModule, options: H
   const adapter = new FastifyAdapter({
     bodyLimit: options.bodyLimit ?? 1024 * 1024,
     rewriteUrl: (request: { url?: string }) => collapseSlashes(request.url ?? '/'),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 8192 },
     // A path that cannot be decoded never reaches the hooks; its answer looks like any other.
     frameworkErrors: (error: Error & { code?: string }, request: FastifyRequest, reply: FastifyReply) => {
       const known = error.code === 'FST_ERR_BAD_URL' ? badRequest('The path of the request cannot be decoded.') : new CloudError('routeNotFound', 'The resource could not be found.');

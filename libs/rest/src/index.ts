@@ -1,3 +1,4 @@
+export { claimsOfCms, cmsToToken, isCmsToken, readCms, readCmsToken } from './cms-token';
 export * from './decorators';
 export * from './faults';
 export * from './http-app';

@@ -3,6 +3,7 @@ import jwt from 'jsonwebtoken';
 import { REVOCATION_TOPIC, identityContract, type Revocation, type TokenClaims } from '@virga/contracts';
 import type { Bus } from '@virga/rpc';
 import { unauthorized, type Logger, type RequestContext } from '@virga/core';
+import { claimsOfCms, isCmsToken, isSignedBy, readCmsToken, type CmsParts } from './cms-token';
 import { RevocationList } from './revocation-list';
 
 /** Where public keys and revocations come from: identity itself has them at hand, all others ask over the bus. */
@@ -81,7 +82,9 @@ export class TokenVerifier {
   }
 
   private async verifySignature(token: string): Promise<TokenClaims> {
-    const kid = keyIdOf(token);
+    if (token.length > MAX_TOKEN_LENGTH) throw unauthorized(REJECTED);
+    const parts = isCmsToken(token) ? readCmsToken(token) : undefined;
+    const kid = parts?.serial ?? keyIdOf(token);
     if (kid === undefined) throw unauthorized(REJECTED);
     // A key we do not know may be new; asking is bounded, so that made-up key ids cannot flood identity.
     if (!this.keys.has(kid) && Date.now() - this.keysFetchedAt > 1000) {
@@ -90,12 +93,21 @@ export class TokenVerifier {
     }
     const key = this.keys.get(kid);
     if (!key) throw unauthorized(REJECTED);
+    if (parts) return this.verifyCms(parts, key);
     try {
       return jwt.verify(token, key, { algorithms: ['ES256'], issuer: 'virga' }) as unknown as TokenClaims;
     } catch (error) {
       this.logger.debug({ reason: (error as Error).message }, 'token refused');
       throw unauthorized(REJECTED);
     }
+  }
+
+  /** The lifetime is judged with every use, as that of a remembered token. */
+  private verifyCms(parts: CmsParts, key: KeyObject): TokenClaims {
+    if (!isSignedBy(parts, key)) throw unauthorized(REJECTED);
+    const claims = claimsOfCms(parts);
+    if (claims?.iss !== 'virga') throw unauthorized(REJECTED);
+    return claims;
   }
 
   private setKeys(keys: { kid: string; publicKeyPem: string }[]): void {
@@ -124,9 +136,8 @@ export class TokenVerifier {
   }
 }
 
-/** The `kid` of a compact JWS, or undefined when it is not one; bounded, because anyone may send anything. */
+/** The `kid` of a compact JWS, or undefined when it is not one. */
 function keyIdOf(token: string): string | undefined {
-  if (token.length > MAX_TOKEN_LENGTH) return undefined;
   const [header, , signature, ...rest] = token.split('.');
   if (!header || !signature || rest.length > 0) return undefined;
   try {

@@ -67,5 +67,10 @@ export const serverPolicies: Policies = {
   'os_compute_api:os-admin-password': rule(adminOrMember, 'Change the administrator password of a server.'),
   'os_compute_api:os-server-password:show': rule(adminOrReader, 'Show the encrypted administrator password of a server.'),
   'os_compute_api:os-server-password:clear': rule(adminOrMember, 'Clear the encrypted administrator password of a server.'),
+  'os_compute_api:os-volumes-attachments:index': rule(adminOrReader, 'List the volumes of a server.'),
+  'os_compute_api:os-volumes-attachments:show': rule(adminOrReader, 'Show a volume of a server.'),
+  'os_compute_api:os-volumes-attachments:create': rule(adminOrMember, 'Attach a volume to a server.'),
+  'os_compute_api:os-volumes-attachments:update': rule(admin, 'Swap a volume of a server.'),
+  'os_compute_api:os-volumes-attachments:delete': rule(adminOrMember, 'Detach a volume from a server.'),
   'os_compute_api:os-security-groups:list': rule(adminOrReader, 'List the security groups of a server.'),
 };

@@ -14,12 +14,14 @@ async function read(request: IncomingMessage): Promise<any> {
 export async function startNeighbourApi() {
   const routes = new Map<string, (asked: Asked) => Told>();
   const asked: Asked[] = [];
+  const missing = ({ path }: Asked): Told => ({ status: 404, body: { NeutronError: { type: 'NotFound', message: `${path} could not be found.`, detail: '' } } });
+  let otherwise = missing;
   const server = createServer((request, response) => {
     void read(request).then((body) => {
       const url = new URL(request.url!, 'http://neighbour');
       const one: Asked = { method: request.method!, path: url.pathname, query: url.searchParams, body, token: String(request.headers['x-auth-token']), contentType: request.headers['content-type'] };
       asked.push(one);
-      const { status, body: told } = routes.get(`${one.method} ${one.path}`)?.(one) ?? { status: 404, body: { NeutronError: { type: 'NotFound', message: `${one.path} could not be found.`, detail: '' } } };
+      const { status, body: told } = routes.get(`${one.method} ${one.path}`)?.(one) ?? otherwise(one);
       response.writeHead(status, { 'content-type': 'application/json' }).end(told === undefined ? undefined : JSON.stringify(told));
     });
   });
@@ -27,6 +29,8 @@ export async function startNeighbourApi() {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked,
     on: (route: string, answer: (asked: Asked) => Told) => { routes.set(route, answer); },
+    /** What is told where the table has no route; 404 unless something else is said. */
+    otherwise: (answer: (asked: Asked) => Told) => { otherwise = answer; },
     close: () => new Promise<void>((resolve) => { server.close(() => resolve()); server.closeAllConnections(); }),
   };
 }

@@ -64,6 +64,8 @@ describe('every route as every persona', () => {
 
   beforeAll(async () => {
     lab = await startLab({ hosts: 1 });
+    // Whoever is let through comes to the other service, which is not asked for its opinion here.
+    for (const api of [lab.networkApi, lab.imageApi]) api.otherwise(() => ({ status: 409, body: {} }));
     const { body } = await lab.call('POST', '/v2.1/servers', { server: { name: 's', imageRef: lab.images.add(), flavorRef: await lab.makeFlavor(), networks: 'none' } });
     await lab.active(body.server.id);
     template = { ...(await lab.db.selectFrom('instances').selectAll().where('id', '=', body.server.id).executeTakeFirstOrThrow()), host_id: null, host: null };
@@ -71,7 +73,7 @@ describe('every route as every persona', () => {
       (ACTIONS[path] ?? [undefined]).map((action) => ({ method, path, ...(action !== undefined && { action }) })));
     walked = await walkPolicies({
       routes,
-      versions: ['2.96', '2.87', '2.52', '2.42'],
+      versions: ['2.96', '2.87', '2.52', '2.42', '2.35'],
       personas: {
         admin: lab.tokenFor({ userId: users.admin, roles: ['admin'] }),
         manager: lab.tokenFor({ userId: users.manager, roles: ['manager'] }),

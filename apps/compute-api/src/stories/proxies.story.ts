@@ -150,6 +150,17 @@ describe('networks, security groups, floating IPs and images of older clients', 
     });
   });
 
+  it('a server has no volumes, and no id is one', async () => {
+    const flavor = await lab.makeFlavor('f.volumes');
+    const { body } = await lab.call('POST', '/v2.1/servers', { server: { name: 's', flavorRef: flavor, imageRef: lab.images.add(), networks: 'none' } });
+    const path = `/v2.1/servers/${body.server.id}/os-volume_attachments`;
+    expect((await lab.call('GET', path)).body).toEqual({ volumeAttachments: [] });
+    expect((await lab.call('POST', path, { volumeAttachment: { volumeId: newUuid() } })).status).toBe(404);
+    expect((await lab.call('POST', path, { volumeAttachment: {} })).status).toBe(400);
+    for (const method of ['GET', 'DELETE']) expect((await lab.call(method, `${path}/${newUuid()}`)).status).toBe(404);
+    expect((await lab.call('GET', path, undefined, { token: lab.identity.sign({}) })).status).toBe(404);
+  });
+
   it('networks are shown by name and id', async () => {
     const id = newUuid();
     lab.networkApi.on('GET /v2.0/networks', () => ({ status: 200, body: { networks: [{ id, name: 'net1' }] } }));

@@ -2,12 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { TokenClaims } from '@virga/contracts';
 import { CloudError, forbidden, unauthorized } from '@virga/core';
 import { TokenVerifier } from '@virga/rest';
-import { DATABASE, CONFIG, type Settings } from '../injection';
+import { DATABASE, CONFIG, TOKEN_FORMAT, type Settings } from '../injection';
 import type { Db } from '../db/tables';
 import { PasswordHasher } from '../passwords/password-hash';
 import { findGrants, type GrantedScope, type ScopeRequest } from '../role-assignments/grants';
-import { SigningKeys } from '../tokens/signing-keys';
-import { newAuditId, signToken } from '../tokens/sign-token';
+import { newAuditId } from '../tokens/sign-token';
+import type { TokenFormat } from '../tokens/token-format';
 import { readClaims } from '../tokens/read-claims';
 import type { AuthRequest } from './auth-request';
 import { ApplicationCredentialLogin, type UsedCredential } from './application-credential-login';
@@ -40,7 +40,7 @@ export class Authenticator {
     @Inject(CONFIG) private readonly settings: Settings,
     @Inject(PasswordHasher) private readonly hasher: PasswordHasher,
     @Inject(TokenVerifier) private readonly verifier: TokenVerifier,
-    @Inject(SigningKeys) private readonly keys: SigningKeys,
+    @Inject(TOKEN_FORMAT) private readonly format: TokenFormat,
     @Inject(ApplicationCredentialLogin) private readonly credentials: ApplicationCredentialLogin,
     @Inject(TrustLogin) private readonly trusts: TrustLogin,
   ) {}
@@ -78,7 +78,8 @@ export class Authenticator {
       ...(lent && { trust: lent.trust }),
       ...(accessRules && { access_rules: accessRules }),
     };
-    return { token: signToken(claims, this.keys.signing), claims, ...(proof.credential && { credential: proof.credential }) };
+    const matter = { claims, ...(proof.credential && { credential: proof.credential }) };
+    return { token: await this.format.make(matter), ...matter };
   }
 
   private async prove(identity: AuthRequest['auth']['identity']): Promise<Proof> {

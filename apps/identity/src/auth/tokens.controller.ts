@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Controller, Delete, Get, Headers, HttpCode, Inject, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { TokenClaims } from '@virga/contracts';
@@ -47,7 +48,7 @@ export class TokensController {
   async revoke(@Caller() caller: RequestContext, @Headers('x-subject-token') subject: string | undefined): Promise<void> {
     const token = await this.subjectOf(caller, subject, 'identity:revoke_token');
     const [auditId] = readClaims(token).aud_ids;
-    await this.revoker.transaction((_, revoke) => Promise.resolve(revoke({ auditId: auditId! })));
+    await this.revoker.transaction((_, revoke) => Promise.resolve(revoke({ auditId: auditId!, tokenSha256: createHash('sha256').update(token).digest('hex') })));
   }
 
   /** The token that is asked about, once the caller may ask. 404 for everyone when it does not hold. */

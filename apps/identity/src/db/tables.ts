@@ -50,8 +50,16 @@ export interface SigningKeyRow {
   /** When a newer key took over; null for the current one. */
   retired_at: number | null;
 }
+export interface PkiCertificateRow {
+  /** Serial number in hexadecimal; `ca` for the authority. */
+  serial: string; role: 'ca' | 'signing'; certificate_pem: string;
+  /** As in SigningKeyRow, as are the times. */
+  private_sealed: string; created_at: number; retired_at: number | null;
+}
 export interface RevocationRow {
   id: Generated<number>; audit_id: string | null; user_id: string | null; project_id: string | null; domain_id: string | null;
+  /** SHA-256 of the token's text in hexadecimal, where a single token was revoked. */
+  token_sha256: string | null;
   issued_before: number;
   /** After this no token that it concerns can be alive. */
   expires_at: number;
@@ -73,6 +81,7 @@ export interface IdentitySchema extends WithOutbox, DelegationSchema {
   application_credentials: ApplicationCredentialRow;
   application_credential_roles: { application_credential_id: string; role_id: string };
   signing_keys: SigningKeyRow;
+  pki_certificates: PkiCertificateRow;
   revocations: RevocationRow;
 }
 

@@ -2,10 +2,16 @@ import { addToOutbox, inTransaction, type OutboxRelay } from '@virga/db';
 import { REVOCATION_TOPIC, type Revocation } from '@virga/contracts';
 import { systemClock, type Clock } from '@virga/core';
 import type { TokenVerifier } from '@virga/rest';
+import type { Selectable } from '@virga/db';
 import type { Db, IdentitySchema, RevocationRow, Trx } from '../db/tables';
 
+export type RevocationRows = Selectable<RevocationRow>[];
+
 /** What becomes void; the time is added at commit. */
-export type RevocationSubject = Omit<Revocation, 'issuedBefore'>;
+export type RevocationSubject = Omit<Revocation, 'issuedBefore'> & {
+  /** SHA-256 of a single token's text, for the list by which others know it. */
+  tokenSha256?: string;
+};
 export type Revoke = (subject: RevocationSubject) => void;
 
 const keyOf = ({ auditId, userId, projectId, domainId }: RevocationSubject): string => [auditId, userId, projectId, domainId].join(' ');
@@ -49,7 +55,7 @@ export class Revoker {
 
   private async makeEffective(subjects: RevocationSubject[]): Promise<void> {
     const at = this.clock.now();
-    for (const subject of subjects) this.verifier.revoke({ ...subject, issuedBefore: at });
+    for (const subject of subjects) this.verifier.revoke(toMessage(subject, at));
     // An audit id is void whatever the time; only the others move.
     const timed = subjects.filter(({ auditId }) => auditId === undefined);
     if (timed.length > 0) await inTransaction(this.db, (trx) => this.write(trx, timed, at));
@@ -60,17 +66,20 @@ export class Revoker {
 
   private async write(trx: Trx, subjects: RevocationSubject[], issuedBefore = this.clock.now()): Promise<void> {
     const expiresAt = issuedBefore + this.tokenSeconds * 1000 + 60_000;
-    await trx.insertInto('revocations').values(subjects.map(({ auditId, userId, projectId, domainId }) => ({
-      audit_id: auditId ?? null, user_id: userId ?? null, project_id: projectId ?? null, domain_id: domainId ?? null,
+    await trx.insertInto('revocations').values(subjects.map(({ auditId, userId, projectId, domainId, tokenSha256 }) => ({
+      audit_id: auditId ?? null, user_id: userId ?? null, project_id: projectId ?? null, domain_id: domainId ?? null, token_sha256: tokenSha256 ?? null,
       issued_before: issuedBefore, expires_at: expiresAt,
     }))).execute();
-    for (const subject of subjects) await addToOutbox(trx, { topic: REVOCATION_TOPIC, payload: { ...subject, issuedBefore } satisfies Revocation });
+    for (const subject of subjects) await addToOutbox(trx, { topic: REVOCATION_TOPIC, payload: toMessage(subject, issuedBefore) });
   }
 
   /** Revocations that may still concern a living token. */
   async list(): Promise<Revocation[]> {
-    const rows = await this.db.selectFrom('revocations').selectAll().where('expires_at', '>', this.clock.now()).execute();
-    return rows.map(toRevocation);
+    return (await this.rows()).map(toRevocation);
+  }
+
+  rows(): Promise<RevocationRows> {
+    return this.db.selectFrom('revocations').selectAll().where('expires_at', '>', this.clock.now()).execute();
   }
 
   /** Forgets revocations whose tokens have all expired. */
@@ -78,6 +87,8 @@ export class Revoker {
     await this.db.deleteFrom('revocations').where('expires_at', '<=', this.clock.now()).execute();
   }
 }
+
+const toMessage = ({ tokenSha256: _, ...subject }: RevocationSubject, issuedBefore: number): Revocation => ({ ...subject, issuedBefore });
 
 const toRevocation = ({ audit_id, user_id, project_id, domain_id, issued_before }: Pick<RevocationRow, 'audit_id' | 'user_id' | 'project_id' | 'domain_id' | 'issued_before'>): Revocation => ({
   ...(audit_id !== null && { auditId: audit_id }),

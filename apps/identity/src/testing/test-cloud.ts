@@ -11,6 +11,7 @@ import type { BootstrapDocument } from '../bootstrap/bootstrap-document';
 import { migrations } from '../db/migrations';
 import type { Db, IdentitySchema } from '../db/tables';
 import { serveIdentity, type RunningIdentity } from '../serve';
+import type { TokenFormatName } from '../tokens/token-format';
 import { readKeyFile } from '../tokens/sealed';
 
 export const PASSWORDS = { admin: 'admin-pässword', demo: 'demo secret', nova: 'nova secret' };
@@ -48,7 +49,7 @@ export interface TestCloud {
 }
 
 /** A bootstrapped identity on a real MariaDB, reached over real HTTP. */
-export async function startTestCloud(schema: string, server?: TestMariaDb): Promise<TestCloud> {
+export async function startTestCloud(schema: string, server?: TestMariaDb, tokenFormat: TokenFormatName = 'jws'): Promise<TestCloud> {
   const maria = server ?? await startMariaDb();
   const db = createDatabase<IdentitySchema>({ url: await maria.createSchema(schema) });
   await migrate(db, migrations);
@@ -57,7 +58,7 @@ export async function startTestCloud(schema: string, server?: TestMariaDb): Prom
   const sealKey = readKeyFile(join(dir, 'key'));
   const broker = new MemoryBroker();
   const bus = new MemoryBus(broker, 'identity');
-  const identity = await serveIdentity({ db, bus, logger: silentLogger, settings: { tokenSeconds: 3600, listLimit: 1000 }, sealKey, publicUrl: 'http://127.0.0.1:5000' });
+  const identity = await serveIdentity({ db, bus, logger: silentLogger, settings: { tokenSeconds: 3600, listLimit: 1000, tokenFormat }, sealKey, publicUrl: 'http://127.0.0.1:5000' });
   await identity.app.listen({ host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${(identity.app.getHttpServer().address() as AddressInfo).port}`;
 
