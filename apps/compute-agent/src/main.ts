@@ -28,6 +28,7 @@ import { InstanceStore } from './instances/instance-store';
 import { LocalWorkshop } from './instances/local-workshop';
 import { verbTable } from './instances/verbs';
 import { Journal } from './journal/journal';
+import { receiveConfigDrives, sendConfigDrive } from './migration/carry-config-drive';
 import { imagesDirectory, localMigrationHost } from './migration/local-migration-host';
 import { GuestMetadata } from './metadata/guest-metadata';
 import { MetadataNetworks } from './metadata/metadata-networks';
@@ -82,6 +83,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const nextSequence = () => ++sequence;
   const moving = localMigrationHost({
     host, store, images, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger, server: () => ({ hostId, agentUrl }),
+    carryConfigDrive: async (instanceId, { server }, signal) => { if (server) await sendConfigDrive(store.dir(instanceId), instanceId, server, () => readTlsIdentity(config), signal); },
     carryLog: async (instanceId, { server }) => { if (server) await sendConsoleLog(join(store.dir(instanceId), CONSOLE_LOG), instanceId, server, () => readTlsIdentity(config), config.VIRGA_AGENT_CONSOLE_LOG_BYTES, logger); },
     tell: (progress) => gateway.migrationProgress({ hostId, sequence: nextSequence(), ...progress }),
   });
@@ -95,6 +97,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const consoles = new LocalConsoles({ driver, store, spice: config.VIRGA_AGENT_SPICE }, logger);
   consoles.serveOn(hostServer);
   receiveConsoleLogs(hostServer, store, config.VIRGA_AGENT_CONSOLE_LOG_BYTES);
+  receiveConfigDrives(hostServer, store);
   serveDisks(hostServer, store);
   const agentPort = await hostServer.listen(config.VIRGA_AGENT_HOST_IP, config.VIRGA_AGENT_PORT);
   onStop('host server', () => hostServer.close());

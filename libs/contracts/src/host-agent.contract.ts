@@ -82,7 +82,7 @@ export const HOST_VERBS = {
   /** Domain, taps, disks and directory gone, and unless told otherwise what was put aside; a missing instance is success. */
   destroy: Type.Object({ keepAside: Type.Optional(Type.Boolean()) }),
   /** Receives a guest: its image, empty disks, cards; answers with {@link GuestPlaces}. Undone by `destroy`. */
-  prepareMigration: BuildSpec,
+  prepareMigration: Type.Intersect([BuildSpec, Type.Object({ /** Id of the host that may bring what belongs to the guest. */ comesFrom: Type.Optional(Type.String()) })]),
   /**
    * Moves the running guest to another host that is prepared, watches over it and answers with {@link MigrationOutcome}. Fails when
    * the guest stayed here, whole and running. Heeds being cancelled until the switch to post-copy.

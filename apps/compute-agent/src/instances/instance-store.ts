@@ -47,6 +47,11 @@ export class InstanceStore implements InstanceRecords {
     return found;
   }
 
+  /** Id of the host from which the guest comes; only of one that came by a migration. */
+  async origin(instanceId: string): Promise<string | undefined> {
+    return (await this.read<{ comesFrom?: string }>(instanceId, 'spec.json'))?.comesFrom;
+  }
+
   async desired(instanceId: string): Promise<DesiredPower | undefined> {
     return (await this.read<{ power: DesiredPower }>(instanceId, 'desired.json'))?.power;
   }

@@ -24,6 +24,7 @@ export interface LocalMigrationOptions {
   /** How other hosts reach this one. */
   server(): HostAddress;
   carryLog: NonNullable<MigrationHost['carryLog']>;
+  carryConfigDrive: NonNullable<MigrationHost['carryConfigDrive']>;
   fetchDocuments(instanceId: string): Promise<Record<string, string>>;
   tell: MigrationHost['tell'];
   logger: MigrationHost['logger'];
@@ -32,10 +33,10 @@ export interface LocalMigrationOptions {
 const imagesOf = ({ image, kernelImage, ramdiskImage }: BuildSpec) => [image, kernelImage, ramdiskImage].flatMap((one) => one ?? []);
 
 /** This machine as an end of migrations. */
-export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, server, carryLog, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
+export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, server, carryLog, carryConfigDrive, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
   const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir, server: server() });
   return {
-    ...host, migrations, carryLog, tell, logger, places,
+    ...host, migrations, carryLog, carryConfigDrive, tell, logger, places,
     notes: { begun: (id) => store.migrationBegun(id), note: (id, migrationId) => store.noteMigration(id, migrationId) },
 
     async receive(spec, signal) {

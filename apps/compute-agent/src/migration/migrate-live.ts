@@ -52,6 +52,7 @@ export class LiveMigration {
     if (before !== begun) {
       const standing = await host.migrations.standing(instanceId);
       if (standing !== 'here') throw conflict(`Instance ${instanceId} has no machine on this host that could be moved.`);
+      await host.carryConfigDrive?.(instanceId, args.destination.places, this.signal);
       this.signal.throwIfAborted();
       await host.notes.note(instanceId, begun);
     } else {

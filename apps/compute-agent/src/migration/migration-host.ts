@@ -16,6 +16,8 @@ export interface MigrationHost extends InstanceHost {
   receive(spec: BuildSpec, signal: AbortSignal): Promise<void>;
   /** Reasons for which the guest cannot come, and images that would have to be fetched. */
   check(spec: BuildSpec): Promise<{ reasons: string[]; absentImages: string[] }>;
+  /** Brings the guest's config drive to the host that it goes to. */
+  carryConfigDrive?(instanceId: string, to: GuestPlaces, signal: AbortSignal): Promise<void>;
   /** Brings what the guest has printed to the host that it is on now; never fails. */
   carryLog?(instanceId: string, to: GuestPlaces): Promise<void>;
   /** Closes connections by which memory of a guest that runs here already still comes in; how many there were. */

@@ -94,7 +94,7 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       timeoutMs: 600_000,
       async do(context) {
         const { destHostId, ports } = chosenOf(context);
-        return await context.command(destHostId, 'prepareMigration', await guestSpec(context.db, await context.instance(), ports)) as Record<string, unknown>;
+        return await context.command(destHostId, 'prepareMigration', { ...await guestSpec(context.db, await context.instance(), ports), comesFrom: argsOf(context).sourceHostId }) as Record<string, unknown>;
       },
       async undo(context) {
         await context.command(chosenOf(context).destHostId, 'destroy', {});
