@@ -20,6 +20,7 @@ import { NetworksController, TenantNetworksController } from './proxies/networks
 import { SecurityGroupRulesController } from './proxies/security-group-rules.controller';
 import { SecurityGroupsController } from './proxies/security-groups.controller';
 import { QuotaClassSetsController, QuotaSetsController } from './quotas/quota-sets.controller';
+import { ServerGroupsController } from './server-groups/server-groups.controller';
 import { ServersController } from './servers/servers.controller';
 import { FlavorAccessController } from './flavors/flavor-access.controller';
 import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.controller';
@@ -49,7 +50,7 @@ const CONTROLLERS = [
   ServersController, ServerActionsController, ServerMetadataController, ServerTagsController, ServerNetworksController, ServerInterfacesController, ServerPasswordController, VolumeAttachmentsController, InstanceActionsController,
   QuotaSetsController, QuotaClassSetsController, LimitsController, TenantUsageController, HypervisorsController, ServicesController, AvailabilityZonesController,
   MigrationsController, ServerMigrationsController,
-  AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,
+  ServerGroupsController, AggregatesController, OsHostsController, ExternalEventsController, UsageAuditLogController, DiagnosticsController,
   RemoteConsolesController, ConsoleAuthTokensController,
   SecurityGroupsController, SecurityGroupRulesController, FloatingIpsController, FloatingIpPoolsController, NetworksController, TenantNetworksController, ImagesController, ImageMetadataController,
 ];

@@ -8,8 +8,9 @@ import { limitPolicies } from './limits/limits.policy';
 import { migrationPolicies } from './migrations/migration.policy';
 import { proxyPolicies } from './proxies/proxy.policy';
 import { quotaPolicies } from './quotas/quota.policy';
+import { serverGroupPolicies } from './server-groups/server-group.policy';
 import { serverPolicies } from './servers/server.policy';
 
 export const computePolicies: Policies = {
-  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies, ...consolePolicies, ...proxyPolicies,
+  ...aggregatePolicies, ...flavorPolicies, ...keypairPolicies, ...quotaPolicies, ...limitPolicies, ...hostPolicies, ...serverPolicies, ...migrationPolicies, ...consolePolicies, ...proxyPolicies, ...serverGroupPolicies,
 };

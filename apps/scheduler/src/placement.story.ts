@@ -56,6 +56,57 @@ describe('placement', () => {
     expect(wrong.rows).toEqual([]);
   };
 
+  describe('a server group', () => {
+    type Policy = NonNullable<PlacementRequest['group']>['policy'];
+    const member = (policy: Policy, over: Partial<PlacementRequest> = {}, maxPerHost = 1): PlacementRequest => wish({ group: { id: 'g', policy, maxPerHost, except: [] }, ...over });
+    const outcomes = (requests: PlacementRequest[]) => Promise.all(requests.map((request) => placement.claim(request).then(({ hostId }) => hostId, (error: CloudError) => error.type ?? error.message)));
+    beforeEach(async () => { for (const name of ['one', 'two', 'three']) await report(name); });
+
+    test('anti-affinity holds however many members claim at once, with two schedulers', async () => {
+      running.push(await startOne(url, broker));
+      const found = await outcomes(Array.from({ length: 8 }, () => member('anti-affinity')));
+      expect(found.filter((one) => one.startsWith('id-')).sort()).toEqual(['id-one', 'id-three', 'id-two']);
+      expect(found.filter((one) => one === 'NoValidHost')).toHaveLength(5);
+      expect((await refusal(member('anti-affinity'))).message).toContain('server_group removed 3 of 3 (3 hosts against the policy of the server group: one, three, two)');
+      await checkSums();
+    });
+
+    test('anti-affinity with a maximum lets as many in', async () => {
+      const found = await outcomes(Array.from({ length: 9 }, () => member('anti-affinity', {}, 2)));
+      const counts = ['id-one', 'id-two', 'id-three'].map((host) => found.filter((one) => one === host).length);
+      expect(counts).toEqual([2, 2, 2]);
+    });
+
+    test('affinity keeps members that claim at once together, and refuses them elsewhere', async () => {
+      running.push(await startOne(url, broker));
+      const found = await outcomes(Array.from({ length: 6 }, () => member('affinity')));
+      const places = new Set(found.filter((one) => one.startsWith('id-')));
+      expect(places.size).toBe(1);
+      const [there] = places;
+      const elsewhere = ['one', 'two', 'three'].find((name) => `id-${name}` !== there)!;
+      expect((await refusal(member('affinity', { requestedHost: elsewhere, skipFilters: true }))).type).toBe('NoValidHost');
+      expect(await placement.claim(member('affinity', { requestedHost: elsewhere, group: { id: 'g', policy: 'affinity', maxPerHost: 1, except: [], force: true } }))).toMatchObject({ hostname: elsewhere });
+    });
+
+    test('soft policies are wishes', async () => {
+      for (let i = 0; i < 3; i++) await placement.claim(member('soft-anti-affinity'));
+      expect(new Set((await placement.allocations({})).allocations.map(({ hostId }) => hostId)).size).toBe(3);
+      const { hostId } = await placement.claim(member('soft-affinity', { group: { id: 'h', policy: 'soft-affinity', maxPerHost: 1, except: [] } }));
+      for (let i = 0; i < 3; i++) expect((await placement.claim(member('soft-affinity', { group: { id: 'h', policy: 'soft-affinity', maxPerHost: 1, except: [] } }))).hostId).toBe(hostId);
+      await placement.claim(member('soft-anti-affinity'));
+    });
+
+    test('a member that moves does not stand in its own way, and is a member where it arrives', async () => {
+      const first = member('anti-affinity');
+      const { hostId } = await placement.claim(first);
+      await placement.transfer({ from: first.consumerId, to: 'migration', onHost: hostId });
+      expect((await placement.claim({ ...first, group: { ...first.group!, except: ['migration'] }, requestedHost: hostId })).hostId).toBe(hostId);
+      await placement.release({ consumerId: 'migration' });
+      expect((await refusal(member('anti-affinity', { requestedHost: hostId }))).type).toBe('NoValidHost');
+      expect(await placement.transfer({ from: first.consumerId, to: 'other', onHost: 'id-elsewhere' })).toEqual({ transferred: false });
+    });
+  });
+
   test('a claim takes room, is listed, and is given back', async () => {
     await report('one');
     const request = wish();

@@ -17,6 +17,19 @@ export const Inventory = Type.Object({
 });
 export type Inventory = Static<typeof Inventory>;
 
+/** The server group of a consumer, as every claim of a member says it. */
+export const PlacementGroup = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 64 }),
+  policy: Type.Union(['affinity', 'anti-affinity', 'soft-affinity', 'soft-anti-affinity'].map((policy) => Type.Literal(policy as 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'))),
+  /** Members that one host may have; for anti-affinity. */
+  maxPerHost: Type.Integer({ minimum: 1 }),
+  /** Consumers that are the same member: what it holds where it comes from. */
+  except: Type.Array(Type.String()),
+  /** An operator insists: the claim counts as a member's, and the policy is not asked. */
+  force: Type.Optional(Type.Boolean()),
+});
+export type PlacementGroup = Static<typeof PlacementGroup>;
+
 export const PlacementRequest = Type.Object({
   /** Who holds the claim: the instance's id (or a migration's). A repeat returns the claim that is already held. */
   consumerId: Type.String(),
@@ -30,6 +43,8 @@ export const PlacementRequest = Type.Object({
   /** Host ids that an affinity / anti-affinity policy allows or forbids. */
   affinityHostIds: Type.Optional(Type.Array(Type.String())),
   antiAffinityHostIds: Type.Optional(Type.Array(Type.String())),
+  /** Its policy is kept by the claim itself, however many members claim at once. */
+  group: Type.Optional(PlacementGroup),
   requiredTraits: Type.Optional(Type.Array(Type.String())),
   /** Only these hosts: those that aggregates allow for the flavor and the project. */
   aggregateHostIds: Type.Optional(Type.Array(Type.String())),

@@ -3,12 +3,13 @@ import {
   type ConsoleProtocol, type FilterResult, type HostCommand, type HostFacts, type HostReport, type ImageFacts, type InstancePort, type MigrationStanding, type PlacementRequest, type RequestedNetwork, type Resources,
 } from '@virga/contracts';
 import { CloudError, conflict, newUuid, notFound } from '@virga/core';
+import { groupAllows, groupLikes } from '@virga/domain';
 import type { Bus, Client } from '@virga/rpc';
 
 /** A scheduler in miniature: first host with room, exact books, the same refusals. */
 export class FakePlacement {
   readonly hosts = new Map<string, { hostId: string; hostname: string; enabled: boolean; inventory: Resources; zone?: string }>();
-  readonly claims = new Map<string, { hostId: string; resources: Resources }>();
+  readonly claims = new Map<string, { hostId: string; resources: Resources; groupId?: string }>();
   /** Every call in order, for tests that count. */
   readonly log: string[] = [];
 
@@ -43,10 +44,14 @@ export class FakePlacement {
     filter('AggregatesFilter', 'not in the aggregates', ({ hostId }) => request.aggregateHostIds === undefined || request.aggregateHostIds.includes(hostId));
     filter('ExcludedHosts', 'they have failed before', ({ hostId }) => !(request.excludeHostIds ?? []).includes(hostId));
     filter('RequestedHost', `not ${request.requestedHost}`, ({ hostId, hostname }) => request.requestedHost === undefined || [hostId, hostname].includes(request.requestedHost));
+    const { group } = request;
+    const members = group ? [...this.claims].filter(([consumer, { groupId }]) => groupId === group.id && !group.except.includes(consumer)).map(([, claim]) => claim.hostId) : [];
+    filter('ServerGroupFilter', 'against the policy of the server group', ({ hostId }) => !group || group.force === true || groupAllows(group, members, hostId));
     filter('RamFilter', `${request.resources.memoryMb} MB asked for`, ({ hostId, inventory }) => this.usedOn(hostId).memoryMb + request.resources.memoryMb <= inventory.memoryMb);
+    if (group) left.sort((a, b) => groupLikes(group, members, b.hostId) - groupLikes(group, members, a.hostId));
     const [chosen] = left;
     if (!chosen) throw conflict('No valid host was found.', { type: 'NoValidHost', details: { filters } });
-    this.claims.set(request.consumerId, { hostId: chosen.hostId, resources: request.resources });
+    this.claims.set(request.consumerId, { hostId: chosen.hostId, resources: request.resources, ...(group && { groupId: group.id }) });
     return { hostId: chosen.hostId, hostname: chosen.hostname };
   }
 

@@ -263,6 +263,19 @@ export interface AggregatesTable { id: Generated<number>; uuid: string; name: st
 export interface AggregateHostsTable { aggregate_id: number; host_id: string }
 export interface AggregateMetadataTable { aggregate_id: number; name: string; value: string }
 
+export interface ServerGroupsTable {
+  num: Generated<number>;
+  id: string;
+  name: string;
+  policy: string;
+  /** Members on one host at most; for anti-affinity, where 1 is meant when it is absent. */
+  max_per_host: number | null;
+  project_id: string;
+  user_id: string;
+  created_at: Date;
+}
+export interface ServerGroupMembersTable { group_id: string; instance_id: string }
+
 /** Work of which only one conductor may be at a time. */
 export interface LeasesTable { name: string; owner: string; lease_until: Date }
 
@@ -318,6 +331,8 @@ export interface ComputeDb extends WithOutbox {
   migrations: MigrationsTable;
   host_drains: HostDrainsTable;
   drained_instances: DrainedInstancesTable;
+  server_groups: ServerGroupsTable;
+  server_group_members: ServerGroupMembersTable;
   aggregates: AggregatesTable;
   aggregate_hosts: AggregateHostsTable;
   aggregate_metadata: AggregateMetadataTable;

@@ -4,9 +4,10 @@ import type { QuotaLimits } from '@virga/domain';
 import { Authorize, Caller, Version, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../microversions';
 import { readLimits } from '../quotas/quota-limits';
+import { countServerGroups } from '../server-groups/server-group.repository';
 import { DB, ENFORCER, type Db } from '../tokens';
 
-interface Usage { instances: number; cores: number; ram: number }
+interface Usage { instances: number; cores: number; ram: number; serverGroups: number }
 type Entry = readonly [key: string, value: (limits: QuotaLimits, used: Usage) => number, lastVersion?: number];
 
 /** Figures of other services are without limit here; they left the answer with 2.36, file injection with 2.57. */
@@ -29,7 +30,7 @@ const ABSOLUTE: readonly Entry[] = [
   ['totalInstancesUsed', (_limits, used) => used.instances],
   ['totalFloatingIpsUsed', () => 0, 35],
   ['totalSecurityGroupsUsed', () => 0, 35],
-  ['totalServerGroupsUsed', () => 0],
+  ['totalServerGroupsUsed', (_limits, used) => used.serverGroups],
 ];
 
 @Controller(under('limits'))
@@ -42,7 +43,8 @@ export class LimitsController {
     const projectId = asked ?? caller.project?.id ?? '';
     if (projectId !== caller.project?.id) this.policy.enforce(caller, 'os_compute_api:limits:other_project', { projectId });
     const limits = await readLimits(this.db, projectId);
-    const used = await this.db.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).executeTakeFirst() ?? { instances: 0, cores: 0, ram: 0 };
+    const booked = await this.db.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).executeTakeFirst() ?? { instances: 0, cores: 0, ram: 0 };
+    const used: Usage = { ...booked, serverGroups: await countServerGroups(this.db, projectId) };
     const absolute = Object.fromEntries(ABSOLUTE.filter(([, , last = Infinity]) => minor <= last).map(([key, value]) => [key, value(limits, used)]));
     return { limits: { rate: [], absolute } };
   }

@@ -4,6 +4,7 @@ import { DEFAULT_QUOTAS, type QuotaLimits, type QuotaResource } from '@virga/dom
 import { Authenticated, Authorize, Caller, ValidBody, Version, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../microversions';
 import { readBoolean } from '../booleans';
+import { countServerGroups } from '../server-groups/server-group.repository';
 import { DB, ENFORCER, type Db } from '../tokens';
 import { DEFAULT_CLASS, quotaClassKey, readLimits } from './quota-limits';
 import { classResourcesAt, resourcesAt, UpdateQuotaClassSet, UpdateQuotaSet, type UpdateQuotaClassSetBody, type UpdateQuotaSetBody } from './quota.schema';
@@ -84,7 +85,7 @@ export class QuotaSetsController {
 
   private async used(projectId: string): Promise<Record<string, number>> {
     const row = await this.db.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).executeTakeFirst();
-    return { ...(row ?? { instances: 0, cores: 0, ram: 0 }) };
+    return { ...(row ?? { instances: 0, cores: 0, ram: 0 }), server_groups: await countServerGroups(this.db, projectId) };
   }
 }
 

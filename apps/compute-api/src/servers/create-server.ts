@@ -10,6 +10,7 @@ import { findFlavor, type Flavor } from '../flavors/flavor.repository';
 import { readLimits } from '../quotas/quota-limits';
 import { ensureUsage, takeUsage } from '../quotas/quota-usage';
 import { startOperation } from '../operations/start-operation';
+import { joinGroup } from '../server-groups/server-group.repository';
 import type { BuildArgs } from '../workflows/build-instance';
 import type { ComputeSettings, Db, Neighbours } from '../tokens';
 import { bootImage } from './boot-device';
@@ -40,6 +41,7 @@ interface Settled {
   keypair: { name: string; public_key: string; type: string } | undefined;
   wish: PlacementWish;
   hints: Pick<BuildArgs, 'sameHostAs' | 'differentHostFrom'>;
+  groupId: string | undefined;
   minCount: number;
   maxCount: number;
 }
@@ -70,9 +72,9 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   }
   const securityGroups = [...new Set((server.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])))];
   const resolved = await resolveNetworks(deps.neighbours, actor, { requested: server.networks, securityGroups, count: maxCount, minor });
-  const hints = schedulerHints(body);
+  const { hints, groupId } = await schedulerHints(deps.db, caller, body);
   const keypair = server.key_name ? await findKeypair(deps.db, caller, server.key_name) : undefined;
-  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, minCount, maxCount };
+  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, groupId, minCount, maxCount };
 }
 
 export async function findKeypair(db: Db, caller: RequestContext, name: string) {
@@ -122,6 +124,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
       await startOperation(trx, { kind: 'build-instance', instanceId: id, generation: 1, actor, args: { ...args }, action: 'create' });
       made.push(id);
     }
+    if (settled.groupId !== undefined) await joinGroup(trx, settled.groupId, made, { projectId, userId: caller.user.id });
     return made;
   });
   return { ids, reservationId, adminPass, diskConfig, securityGroups: settled.securityGroups };

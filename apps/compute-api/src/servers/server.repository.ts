@@ -22,6 +22,8 @@ export type ServerRow = Selectable<InstancesTable> & {
   host_alive: number | null;
   host_disabled: number | null;
   host_forced_down: number | null;
+  /** Of its server group. */
+  group_id: string | null;
   addresses: ServerAddress[];
 };
 
@@ -33,6 +35,7 @@ const BESIDE = [
   sql<number | null>`(SELECT h.lease_until > NOW(3) FROM hosts h WHERE h.id = instances.host_id)`.as('host_alive'),
   sql<number | null>`(SELECT s.disabled FROM services s WHERE s.host_id = instances.host_id)`.as('host_disabled'),
   sql<number | null>`(SELECT s.forced_down FROM services s WHERE s.host_id = instances.host_id)`.as('host_forced_down'),
+  sql<string | null>`(SELECT m.group_id FROM server_group_members m WHERE m.instance_id = instances.id)`.as('group_id'),
 ] as const;
 
 export const selectServers = (db: Executor<ComputeDb>) => db.selectFrom('instances').selectAll('instances').select([...BESIDE]);

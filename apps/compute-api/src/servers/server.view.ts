@@ -120,7 +120,7 @@ const FIELDS: readonly Field[] = [
   { key: 'trusted_image_certificates', from: 63, value: () => null },
   { key: 'OS-EXT-SRV-ATTR:hostname', from: 90, when: (_server, { admin }) => !admin, value: (server) => server.hostname },
   { key: 'pinned_availability_zone', from: 96, value: (server) => server.requested_az },
-  { key: 'server_groups', from: 71, when: (_server, { form }) => form !== 'list', value: () => [] },
+  { key: 'server_groups', from: 71, when: (_server, { form }) => form !== 'list', value: (server) => (server.group_id === null ? [] : [server.group_id]) },
   {
     key: 'security_groups', when: (server, context) => context.form === 'list' && groupsOf(server, context).length > 0,
     value: (server, context) => groupsOf(server, context).map((name) => ({ name })),

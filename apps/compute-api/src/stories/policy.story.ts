@@ -53,11 +53,13 @@ describe('every route as every persona', () => {
     const { insertId } = await lab.db.insertInto('aggregates').values({ uuid: newUuid(), name, created_at: new Date(), updated_at: null }).executeTakeFirstOrThrow();
     const service = newUuid();
     await lab.db.insertInto('services').values({ uuid: service, binary: 'nova-other', host: name, host_id: null, zone: 'internal', disabled_reason: null, lease_until: new Date(), updated_at: new Date() }).execute();
+    const groupId = newUuid();
+    await lab.db.insertInto('server_groups').values({ id: groupId, name, policy: 'affinity', max_per_host: null, project_id: lab.projectId, user_id: lab.userId, created_at: new Date() }).execute();
     return {
       servers: id, metadata: 'key', tags: 'tag', 'os-instance-actions': 'req-1', ips: 'net', 'os-interface': newUuid(), migrations: '1', flavors: name, 'os-extra_specs': 'spec', 'os-keypairs': 'key',
       'os-aggregates': String(insertId), 'os-services': service, 'os-hypervisors': lab.agents[0]!.hostId, 'os-hypervisors/:pattern': 'host', 'os-hosts': 'host1',
       'os-quota-sets': lab.projectId, 'os-quota-class-sets': 'default', 'os-simple-tenant-usage': lab.projectId, extensions: 'os-keypairs', 'os-instance_usage_audit_log': '2026-01-01 00:00:00',
-      'os-server-groups': newUuid(), 'os-volume_attachments': newUuid(), 'remote-consoles': newUuid(), 'os-console-auth-tokens': newUuid(),
+      'os-server-groups': groupId, 'os-volume_attachments': newUuid(), 'remote-consoles': newUuid(), 'os-console-auth-tokens': newUuid(),
     };
   }
   const users = { admin: newHexId(), manager: newHexId(), reader: newHexId(), other: newHexId(), otherAdmin: newHexId() };

@@ -53,6 +53,8 @@ const EXTENSIONS: readonly (readonly [alias: string, name: string, description: 
   ['os-quota-sets', 'Quotas', 'Quotas.'],
   ['os-server-diagnostics', 'ServerDiagnostics', 'What the hypervisor knows of servers.'],
   ['os-server-external-events', 'ServerExternalEvents', 'Events from other services.'],
+  ['os-server-groups', 'ServerGroups', 'Server groups.'],
+  ['os-server-group-quotas', 'ServerGroupQuotas', 'Quotas of server groups.'],
   ['os-server-list-multi-status', 'ServerListMultiStatus', 'Several statuses in one filter.'],
   ['os-server-sort-keys', 'ServerSortKeys', 'Sorting of servers.'],
   ['os-server-start-stop', 'ServerStartStop', 'Starting and stopping of servers.'],

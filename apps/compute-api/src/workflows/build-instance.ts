@@ -1,6 +1,7 @@
 import type { BuildSpec, ImageFacts, InstancePort, RequestedNetwork } from '@virga/contracts';
 import type { ServerFlavor } from '../servers/server-row';
 import { aggregateHosts } from '../aggregates/aggregate-hosts';
+import { groupClaim } from '../server-groups/server-group.repository';
 import { dbNow } from '../db/time';
 import type { OperationFailure } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
@@ -78,6 +79,7 @@ export const buildInstance: Workflow = {
           resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
           ...(availabilityZone !== undefined && { availabilityZone }),
           ...(await aggregateHosts(context.db, { projectId: row.project_id, extraSpecs: (JSON.parse(row.flavor_json) as ServerFlavor).extra_specs })),
+          ...(await groupClaim(context.db, row.id, { force: skipFilters ?? false })),
           ...(requestedHost !== undefined && { requestedHost }),
           ...(skipFilters && { skipFilters }),
           ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),

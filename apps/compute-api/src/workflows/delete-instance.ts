@@ -115,6 +115,7 @@ async function markDeleted(trx: Transaction<ComputeDb>, instanceId: string, gene
   const { numUpdatedRows } = await trx.updateTable('instances')
     .set({ vm_state: 'deleted', task_state: null, power_state: 0, host_id: null, held_cores: 0, held_ram: 0, deleted_at: dbNow, terminated_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, user_data: null, admin_pass: null })
     .where('id', '=', instanceId).where('generation', '=', generation).where('deleted_at', 'is', null).executeTakeFirst();
+  await trx.deleteFrom('server_group_members').where('instance_id', '=', instanceId).execute();
   await trx.updateTable('migrations').set({ status: 'cancelled', updated_at: dbNow }).where('instance_id', '=', instanceId).where('status', 'not in', [...ENDED_MIGRATION_STATUSES]).execute();
   if (numUpdatedRows === 1n) await releaseUsage(trx, row.project_id, { instances: 1, cores: flavor.vcpus + row.held_cores, ram: flavor.ram + row.held_ram });
 }

@@ -11,6 +11,7 @@ import { updateMigration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
+import { groupClaim } from '../server-groups/server-group.repository';
 import { resourcesOf } from './build-instance';
 import { unlessHostsMayReturn } from './hosts-may-return';
 import { noValidHostMessage, recordFault } from './record-fault';
@@ -53,6 +54,7 @@ async function chooseDestination(context: StepContext): Promise<Record<string, u
   const { hostId, hostname } = await neighbours.placement.claim({
     consumerId: migrationUuid, projectId: row.project_id, resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined && { requestedHost: host, skipFilters: true }), ...(host === undefined && row.requested_az !== null && { availabilityZone: row.requested_az }),
+    ...(await groupClaim(db, row.id, { force })),
     excludeHostIds: [sourceHostId, ...((data.failedHostIds as string[] | undefined) ?? [])],
   }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
   // Before anything else may fail, so that the next attempt knows which host it was.

@@ -8,6 +8,7 @@ import { updateMigration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { Step, StepContext, Workflow } from '../operations/workflow';
 import { releaseHeld } from '../quotas/quota-usage';
+import { groupClaim } from '../server-groups/server-group.repository';
 import { resourcesOf } from './build-instance';
 import { bindTo, endMove, moveInTransaction, moveOf, specOf, zoneOf, type ColdMove } from './cold-move';
 import { unlessHostsMayReturn } from './hosts-may-return';
@@ -47,6 +48,7 @@ async function chooseHost(context: StepContext, { sameHost }: ResizeSettings): P
     consumerId: row.id, projectId: row.project_id, resources: resourcesOf(move.newFlavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined ? { requestedHost: host } : row.requested_az !== null && { availabilityZone: row.requested_az }),
     ...(await aggregateHosts(db, { projectId: row.project_id, extraSpecs: move.newFlavor.extra_specs })),
+    ...(await groupClaim(db, row.id, { except: [move.uuid] })),
     excludeHostIds: [...(sameHost && move.type === 'resize' ? [] : [move.sourceHostId]), ...((data.failedHostIds as string[] | undefined) ?? [])],
   }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
   // Before anything else may fail, so that the next attempt knows which host it was.

@@ -1,11 +1,14 @@
+import type { PlacementGroup } from '@virga/contracts';
 import { conflict, unavailable } from '@virga/core';
 import { inTransaction, isDuplicateKey, sql, type Kysely, type Transaction } from '@virga/db';
-import { filterHosts, rankHosts, refusalMessage, type Candidate, type FilterResult, type Wish } from '@virga/domain';
+import { filterHosts, groupAllows, groupLikes, rankHosts, refusalMessage, type Candidate, type FilterResult, type Wish } from '@virga/domain';
 import type { PlacementDb } from '../db/tables';
 import type { HostView } from '../hosts/host-view';
+import { ensureGroup, hostsOfMembers, mayJoin } from './group-members';
 
 export interface ClaimRequest extends Wish {
   consumerId: string;
+  group?: PlacementGroup;
   projectId: string;
 }
 export interface Claim {
@@ -30,10 +33,15 @@ export async function claim(db: Kysely<PlacementDb>, view: HostView, request: Cl
   const held = await claimOf(db, request.consumerId);
   if (held) return held;
   const full = new Set<string>();
+  const { group } = request;
+  if (group) await ensureGroup(db, group.id);
   for (let look = 1; look <= LOOKS; look++) {
-    const { hosts, filters } = filterHosts(await view.all(), request);
+    const all = await view.all();
+    const members = group ? await hostsOfMembers(db, group, request.consumerId) : [];
+    const wish: Wish = group && !group.force ? { ...request, groupHostIds: all.map(({ hostId }) => hostId).filter((hostId) => groupAllows(group, members, hostId)) } : request;
+    const { hosts, filters } = filterHosts(all, wish);
     if (hosts.length === 0 && look > 1) throw noValidHost(filters);
-    for (const host of rankHosts(hosts, `${request.consumerId}/${look}`)) {
+    for (const host of rankHosts(hosts, `${request.consumerId}/${look}`, group && ((hostId) => groupLikes(group, members, hostId)))) {
       if (full.has(host.hostId)) continue;
       const outcome = await tryHost(db, host, request);
       if (outcome === 'claimed') {
@@ -61,6 +69,7 @@ async function tryHost(db: Kysely<PlacementDb>, host: Candidate, request: ClaimR
   const { vcpus, memoryMb, diskGb } = request.resources;
   try {
     return await inTransaction(db, async (trx) => {
+      if (request.group && !(await mayJoin(trx, request.group, request.consumerId, host.hostId))) return 'full' as const;
       // The host first: the allocation's foreign key takes a shared lock on it, which two claims could not both raise.
       const { numAffectedRows } = await sql`UPDATE hosts
         SET used_vcpus = used_vcpus + ${vcpus}, used_memory_mb = used_memory_mb + ${memoryMb}, used_disk_gb = used_disk_gb + ${diskGb}
@@ -69,7 +78,7 @@ async function tryHost(db: Kysely<PlacementDb>, host: Candidate, request: ClaimR
           AND ${vcpus} <= inventory_vcpus AND ${memoryMb} <= inventory_memory_mb AND ${diskGb} <= inventory_disk_gb`.execute(trx);
       if (numAffectedRows === 0n) return 'full' as const;
       await trx.insertInto('allocations').values({
-        consumer_id: request.consumerId, host_id: host.hostId, project_id: request.projectId, vcpus, memory_mb: memoryMb, disk_gb: diskGb,
+        consumer_id: request.consumerId, host_id: host.hostId, project_id: request.projectId, group_id: request.group?.id ?? null, vcpus, memory_mb: memoryMb, disk_gb: diskGb,
       }).execute();
       return 'claimed' as const;
     });

@@ -28,13 +28,19 @@ export interface AllocationsTable {
   consumer_id: string;
   host_id: string;
   project_id: string;
+  /** Server group of the consumer. */
+  group_id: string | null;
   vcpus: number;
   memory_mb: number;
   disk_gb: number;
   created_at: DatabaseTime;
 }
 
+/** Locked by whoever claims for a member. */
+export interface ClaimGroupsTable { id: string }
+
 export interface PlacementDb {
+  claim_groups: ClaimGroupsTable;
   hosts: HostsTable;
   allocations: AllocationsTable;
 }

@@ -88,6 +88,13 @@ const FILTERS: Filter[] = [
     reason: (removed) => `${hostsInWords(removed.length)} with a member of the server group`,
   },
   {
+    name: 'server_group',
+    always: true,
+    asked: (wish) => wish.groupHostIds !== undefined,
+    passes: (host, wish) => wish.groupHostIds!.includes(host.hostId),
+    reason: (removed) => `${hostsInWords(removed.length)} against the policy of the server group: ${namesOf(removed)}`,
+  },
+  {
     name: 'traits',
     asked: (wish) => (wish.requiredTraits?.length ?? 0) > 0,
     passes: (host, wish) => wish.requiredTraits!.every((trait) => host.traits.includes(trait)),

@@ -29,6 +29,8 @@ export interface Wish {
   affinityHostIds?: readonly string[];
   /** None of these hosts (an anti-affinity policy). */
   antiAffinityHostIds?: readonly string[];
+  /** Only these hosts: those that the policy of the server group leaves. Holds for operators, too. */
+  groupHostIds?: readonly string[];
   requiredTraits?: readonly string[];
   /** Only these hosts: those that aggregates allow for the flavor and the project. */
   aggregateHostIds?: readonly string[];

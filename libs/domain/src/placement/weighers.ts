@@ -15,11 +15,11 @@ export function seededRandom(seed: string): () => number {
   };
 }
 
-/** Best first: most free memory, which spreads the load; equals by lot, so that several schedulers do not all pick the same. */
-export function rankHosts(hosts: readonly Candidate[], seed: string): Candidate[] {
+/** Best first: what `likes` puts first, then most free memory, which spreads the load; equals by lot, so that several schedulers do not all pick the same. */
+export function rankHosts(hosts: readonly Candidate[], seed: string, likes: (hostId: string) => number = () => 0): Candidate[] {
   const random = seededRandom(seed);
   return hosts
-    .map((host) => ({ host, free: freeOf(host).memoryMb, lot: random() }))
-    .sort((a, b) => b.free - a.free || a.lot - b.lot)
+    .map((host) => ({ host, liked: likes(host.hostId), free: freeOf(host).memoryMb, lot: random() }))
+    .sort((a, b) => b.liked - a.liked || b.free - a.free || a.lot - b.lot)
     .map(({ host }) => host);
 }

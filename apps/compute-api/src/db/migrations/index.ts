@@ -8,6 +8,7 @@ import { consoleTokens } from './20261125_0700_console_tokens';
 import { keptGeneration } from './20261126_4001_kept_generation';
 import { drains } from './20261126_4002_drains';
 import { resize } from './20261126_5001_resize';
+import { serverGroups } from './20261126_5002_server_groups';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -19,4 +20,5 @@ export const computeMigrations: Migrations = {
   '20261126_4001_kept_generation': keptGeneration,
   '20261126_4002_drains': drains,
   '20261126_5001_resize': resize,
+  '20261126_5002_server_groups': serverGroups,
 };

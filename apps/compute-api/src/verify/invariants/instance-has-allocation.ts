@@ -1,5 +1,6 @@
 import { placementContract } from '@virga/contracts';
 import type { Invariant } from '../invariant';
+import { groupClaim } from '../../server-groups/server-group.repository';
 import { isBusy, livingInstance } from '../cloud-view';
 
 export const instanceHasAllocation: Invariant = {
@@ -15,7 +16,7 @@ export const instanceHasAllocation: Invariant = {
   async repair({ key: id }, { db, bus }) {
     const instance = await livingInstance(db, id);
     if (!instance || instance.hostId === null || await isBusy(db, id)) return undefined;
-    await bus.client(placementContract).claim({ consumerId: id, projectId: instance.projectId, resources: instance.resources, requestedHost: instance.hostId, skipFilters: true });
+    await bus.client(placementContract).claim({ consumerId: id, projectId: instance.projectId, resources: instance.resources, requestedHost: instance.hostId, skipFilters: true, ...(await groupClaim(db, id, { force: true })) });
     return 'claimed again';
   },
 };
