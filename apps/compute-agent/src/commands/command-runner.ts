@@ -1,8 +1,9 @@
-import { backoffMs, CloudError, conflict, errorMessage, isRetryable, systemClock, unavailable, withLogFields, type Logger } from '@virga/core';
+import { backoffMs, CloudError, conflict, errorMessage, systemClock, unavailable, withLogFields, type Logger } from '@virga/core';
 import { HOST_VERBS, type CommandReport, type HostCommand, type HostVerb, type HostVerbArgs } from '@virga/contracts';
 import { Value } from '@sinclair/typebox/value';
 import { ConnectionLostError, NotConnectedError } from '@virga/ovsdb';
 import type { Journal } from '../journal/journal';
+import { tellFailure } from './tell-failure';
 
 /** One function for each verb; what it returns becomes the report's result. */
 export type VerbTable = {
@@ -138,7 +139,7 @@ export class CommandRunner {
         this.logger.info({ verb, ms: Date.now() - began }, 'command done');
       } catch (error) {
         report.ok = false;
-        report.error = { message: errorMessage(error).slice(0, 2000), retryable: isRetryable(error) };
+        report.error = tellFailure(error);
         this.logger.warn({ verb, err: error, ms: Date.now() - began }, 'command failed');
       } finally {
         this.running.delete(instanceId);

@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 
 interface Waiting {
   line: string;
@@ -6,48 +6,57 @@ interface Waiting {
   failed: (error: unknown) => void;
 }
 
-/** Room that is kept for records on a disk that guests and images have filled, bytes: some thousand records. */
-const RESERVE = 1 << 20;
-/** How long after it was used up it is tried to be kept again, ms. */
-const RESERVE_AGAIN_MS = 30_000;
+/** Room that the file has ahead of its records, bytes: some thousand of them. */
+const AHEAD = 1 << 20;
+/** How long after the disk refused more room it is asked again, ms. */
+const ASK_AGAIN_MS = 30_000;
 
 const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 /**
  * An append-only file of JSON lines, each on disk before its caller goes on. Those that come while the disk is busy
- * share the next write and its sync, so that many writers cost few syncs. Beside it lies a file of zeros, which gives its
- * room when the disk is full: a host that cannot write down what it shall take away could never be emptied.
+ * share the next write and its sync, so that many writers cost few syncs. Behind the records the file has room of its own
+ * (zeros), because guests and images fill disks: a host that cannot write down what it shall take away could never be
+ * emptied.
  */
 export class AppendLog<T extends object> {
   private waiting: Waiting[] = [];
   private flushing: Promise<void> | undefined;
-  private reservedAt = 0;
+  private refusedAt = 0;
 
-  /** @param length what is whole of the file, bytes */
-  private constructor(private readonly file: FileHandle, private length: number, private readonly reserve: string) {}
+  /** @param length of the records, bytes @param room size of the file, bytes */
+  private constructor(private readonly file: FileHandle, private length: number, private room: number) {}
 
   /**
-   * Reads what is there, writes anew what `digest` makes of it, and opens that for more. A torn last line (a crash in
-   * mid-write) was never promised to anybody.
+   * Reads what is there, writes anew what `digest` makes of it, and opens that for more; on a full disk the old file is
+   * gone on with as it is. A torn last line (a crash in mid-write) was never promised to anybody.
    */
   static async open<T extends object>(path: string, digest: (records: T[]) => readonly T[]): Promise<AppendLog<T>> {
-    const content = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? '' : Promise.reject(error)));
-    const records = content.split('\n').flatMap((line): T[] => {
+    const content = await readFile(path).catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? Buffer.alloc(0) : Promise.reject(error)));
+    const whole = content.lastIndexOf('\n') + 1;
+    const records = content.toString('utf8', 0, whole).split('\n').flatMap((line): T[] => {
       try { return [JSON.parse(line) as T]; } catch { return []; }
     });
-    const fresh = `${path}.new`;
-    const reserve = `${path}.reserve`;
     const bytes = Buffer.from(digest(records).map((record) => `${JSON.stringify(record)}\n`).join(''));
-    await rm(fresh, { force: true });
-    const file = await writeNew(fresh, bytes).catch(async (error: unknown) => {
-      if (!isFull(error)) throw error;
-      await rm(reserve, { force: true });
-      return writeNew(fresh, bytes);
-    });
-    await rename(fresh, path);
-    const log = new AppendLog<T>(file, bytes.length, reserve);
-    await log.keepReserve();
-    return log;
+    const fresh = `${path}.new`;
+    try {
+      const file = await open(fresh, 'w', 0o600);
+      try {
+        await writeAll(file, Buffer.concat([bytes, Buffer.alloc(AHEAD)]), 0);
+        await file.sync();
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      await rename(fresh, path);
+      return new AppendLog<T>(file, bytes.length, bytes.length + AHEAD);
+    } catch (error) {
+      await rm(fresh, { force: true });
+      if (!isFull(error) || content.length === 0) throw error;
+      const file = await open(path, 'r+');
+      await writeAll(file, Buffer.alloc(content.length - whole), whole);
+      return new AppendLog<T>(file, whole, content.length);
+    }
   }
 
   /** Resolves when the record is on disk; rejects when the disk refuses it. */
@@ -70,51 +79,42 @@ export class AppendLog<T extends object> {
       const batch = this.waiting;
       this.waiting = [];
       try {
-        const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
-        await this.write(bytes).catch(async (error: unknown) => {
-          if (!isFull(error)) throw error;
-          await rm(this.reserve, { force: true });
-          this.reservedAt = Date.now();
-          await this.write(bytes);
-        });
+        await this.write(Buffer.from(batch.map(({ line }) => line).join('')));
         for (const { done } of batch) done();
       } catch (error) {
         for (const { failed } of batch) failed(error);
       }
-      if (Date.now() - this.reservedAt > RESERVE_AGAIN_MS) await this.keepReserve();
     }
     this.flushing = undefined;
   }
 
-  /** Half of a batch must not stay: the next record would be written to its last line, and both would be lost. */
   private async write(bytes: Buffer): Promise<void> {
+    if (this.length + bytes.length > this.room - AHEAD / 2 && Date.now() - this.refusedAt > ASK_AGAIN_MS) await this.makeRoom();
     try {
       await writeAll(this.file, bytes, this.length);
       await this.file.datasync();
       this.length += bytes.length;
+      this.room = Math.max(this.room, this.length);
     } catch (error) {
-      await this.file.truncate(this.length).catch(() => undefined);
+      await this.wipe();
       throw error;
     }
   }
 
-  /** Without room there is none to be kept; it is tried again later. */
-  private async keepReserve(): Promise<void> {
-    this.reservedAt = Date.now();
-    if ((await stat(this.reserve).catch(() => undefined))?.size === RESERVE) return;
-    await writeNew(this.reserve, Buffer.alloc(RESERVE)).then((file) => file.close(), () => rm(this.reserve, { force: true }));
+  /** Half of a batch must not stay: the next records would be written over its beginning, and its end be read as one. */
+  private async wipe(): Promise<void> {
+    await this.file.truncate(this.room).catch(() => undefined);
+    await writeAll(this.file, Buffer.alloc(this.room - this.length), this.length).catch(() => undefined);
   }
-}
 
-async function writeNew(path: string, bytes: Buffer): Promise<FileHandle> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    await writeAll(file, bytes, 0);
-    await file.sync();
-    return file;
-  } catch (error) {
-    await file.close();
-    throw error;
+  private async makeRoom(): Promise<void> {
+    try {
+      await writeAll(this.file, Buffer.alloc(AHEAD), this.room);
+      this.room += AHEAD;
+    } catch {
+      this.refusedAt = Date.now();
+      await this.file.truncate(this.room).catch(() => undefined);
+    }
   }
 }
 
