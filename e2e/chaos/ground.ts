@@ -21,7 +21,18 @@ export async function layGround(api: Api): Promise<Ground> {
     ?? must(await api.insist('compute', 'POST', '/flavors', { flavor: { name: 'chaos', vcpus: 1, ram: 64, disk: 1 } }), 'flavor').flavor;
   const { project } = { project: (await api.insist('network', 'GET', `/networks/${network.id}`)).body.network.project_id as string };
   must(await api.insist('compute', 'PUT', `/os-quota-sets/${project}`, { quota_set: { instances: 100, cores: 200, ram: 100_000 } }), 'quota');
-  return { networkId: network.id, flavorId: flavor.id, imageIds: [[await emptyImage(api), 1]] };
+  const external = must(await api.insist('network', 'GET', '/networks?router:external=true&name=public'), 'networks').networks[0].id as string;
+  await route(api, network.id as string, external);
+  return { networkId: network.id, externalNetworkId: external, flavorId: flavor.id, imageIds: [[await emptyImage(api), 1]] };
+}
+
+/** A router to the outside, for floating IPs. */
+async function route(api: Api, networkId: string, externalNetworkId: string): Promise<void> {
+  const { routers } = must(await api.insist('network', 'GET', '/routers?name=chaos'), 'routers');
+  if (routers.length > 0) return;
+  const { subnets } = must(await api.insist('network', 'GET', `/subnets?network_id=${networkId}`), 'subnets');
+  const { router } = must(await api.insist('network', 'POST', '/routers', { router: { name: 'chaos', external_gateway_info: { network_id: externalNetworkId } } }), 'router');
+  must(await api.insist('network', 'PUT', `/routers/${router.id}/add_router_interface`, { subnet_id: subnets[0].id }), 'router interface');
 }
 
 async function emptyImage(api: Api): Promise<string> {

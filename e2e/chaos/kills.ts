@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Part } from '../../deploy/src/parts/part';
-import { allPids, commandOf, isAlive, pidsInUtsNamespace, signal } from '../../deploy/src/process/processes';
+import { commandOf, isAlive, pidsInUtsNamespace, signal } from '../../deploy/src/process/processes';
 import { partState } from '../../deploy/src/process/supervision';
-import type { Site } from '../../deploy/src/site';
-import { utsInode } from '../../deploy/src/stages/host-namespace';
+import type { HostPlan, Site } from '../../deploy/src/site';
+import { runInHost, utsInode } from '../../deploy/src/stages/host-namespace';
 import type { Random } from './random';
 
 /** How likely a part is chosen; those of hosts by the end of their name. What is not named is left alone. */
 const WEIGHTS: Record<string, number> = {
   conductor: 8, 'compute-api': 4, network: 5, scheduler: 4, image: 2, identity: 2, rabbitmq: 4, mariadb: 4, 'ovn-nb': 2, 'ovn-sb': 1, 'ovn-northd': 1,
-  agent: 5, libvirtd: 4, 'ovn-controller': 2, vswitchd: 2, ovsdb: 1,
+  'console-proxy': 1, agent: 5, libvirtd: 4, 'ovn-controller': 2, vswitchd: 2, ovsdb: 1,
 };
 const BACK_MS = 120_000;
 
@@ -55,16 +55,30 @@ export class Killer {
   }
 }
 
-/** Instances with more than one machine at this moment, by the processes of the emulators. */
-export function doubledGuests(site: Site): string[] {
-  const places = new Map<string, number>();
-  for (const pid of allPids()) {
-    const command = commandOf(pid);
-    if (!command.includes('qemu-system')) continue;
-    const uuid = / -uuid ([0-9a-f-]{36})/.exec(command)?.[1];
-    if (uuid && site.hosts.some((host) => command.includes(host.directory) || command.includes('/instances/'))) places.set(uuid, (places.get(uuid) ?? 0) + 1);
+/** Ids of the instances that a host has emulators of; twice for two of them. */
+const guestsOn = (host: HostPlan): string[] => {
+  const inode = utsInode(host);
+  return inode === undefined ? [] : pidsInUtsNamespace(inode).flatMap((pid) => / -uuid ([0-9a-f-]{36})/.exec(commandOf(pid))?.[1] ?? []);
+};
+
+const runsOn = async (host: HostPlan, id: string): Promise<boolean> => {
+  const answer = await runInHost(host, ['virsh', '--connect', 'qemu:///system', 'domstate', id], 5000).catch(() => undefined);
+  return answer?.stdout.trim() === 'running';
+};
+
+/**
+ * Instances that run twice at this moment. While a guest moves, the destination has a machine that waits: only who runs on both
+ * hosts at one time, by the word of both, is doubled.
+ */
+export async function doubledGuests(site: Site): Promise<string[]> {
+  const places = new Map<string, HostPlan[]>();
+  for (const host of site.hosts) for (const id of guestsOn(host)) places.set(id, [...(places.get(id) ?? []), host]);
+  const doubled: string[] = [];
+  for (const [id, [one, other]] of places) {
+    if (!one || !other) continue;
+    if (one === other || ((await runsOn(one, id)) && (await runsOn(other, id)) && (await runsOn(one, id)))) doubled.push(id);
   }
-  return [...places].filter(([, count]) => count > 1).map(([uuid]) => uuid);
+  return doubled;
 }
 
 /** Processes of emulators on the hosts of this cloud. */

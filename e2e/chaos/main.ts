@@ -69,7 +69,7 @@ async function main(): Promise<number> {
   const doubled = new Set<string>();
   const watching = (async () => {
     while (!stop) {
-      for (const id of doubledGuests(site)) doubled.add(id);
+      for (const id of await doubledGuests(site)) doubled.add(id);
       await sleep(2000);
     }
   })();
@@ -95,9 +95,12 @@ async function main(): Promise<number> {
   const { body } = await api.insist('compute', 'GET', '/servers?all_tenants=1');
   const servers = (body.servers as { id: string; name: string }[]).filter(({ name }) => name.startsWith('chaos-'));
   for (const { id } of servers) await api.insist('compute', 'DELETE', `/servers/${id}`);
+  const { body: { floatingips } } = await api.insist('network', 'GET', '/floatingips');
+  for (const { id, description } of floatingips as { id: string; description: string }[]) if (description.startsWith('chaos ')) await api.insist('network', 'DELETE', `/floatingips/${id}`);
   const empty = await converged(site, books);
   const result: Result = {
     options, site, kills: killer.kills, outcomes, unanswered: clients.reduce((sum, { unanswered }) => sum + unanswered, 0), refused: clients.reduce((sum, { refused }) => sum + refused, 0),
+    floatingMoves: clients.reduce((sum, { floatingMoves }) => sum + floatingMoves, 0),
     seconds: (lastBackAt - began) / 1000, operationsRestMs: rest.operationsAt === undefined ? undefined : rest.operationsAt - lastBackAt,
     restMs: rest.cleanAt === undefined ? undefined : rest.cleanAt - lastBackAt, doubled: [...doubled], violations: rest.report?.violations ?? [],
     orphans: empty.report?.violations ?? [], unchecked: empty.report?.unchecked ?? [{ invariant: 'all', reason: 'the conductor does not answer' }],

@@ -11,6 +11,8 @@ export interface Result {
   outcomes: readonly Outcome[];
   unanswered: number;
   refused: number;
+  /** Floating IPs that were led to another server. */
+  floatingMoves: number;
   seconds: number;
   operationsRestMs: number | undefined;
   restMs: number | undefined;
@@ -56,7 +58,7 @@ export function renderResult(result: Result): { text: string; good: boolean } {
       ['ended superseded by a deletion', ended('cancelled').length], ['lost', lost.length], ['stuck', open.length],
       ['wrong when it should be at rest', violations.length], ['orphans after everything was deleted', orphans.length + guestsLeft], ['invariants that could not be looked at', unchecked.length],
       ['guests on two hosts', doubled.length], ['last operation ended after the last part was back', seconds(operationsRestMs)], ['at rest after the last part was back', seconds(restMs)],
-      ['requests that got no answer or 5xx (nothing promised)', result.unanswered], ['requests refused (4xx)', result.refused], ['dead letters', result.deadLetters ?? 'unknown'],
+      ['floating IPs led to another server', result.floatingMoves], ['requests that got no answer or 5xx (nothing promised)', result.unanswered], ['requests refused (4xx)', result.refused], ['dead letters', result.deadLetters ?? 'unknown'],
       ['parts that did not come back in time', notBack.length],
     ]), '',
     table([['request', 'accepted', 'done', 'failed', 'superseded'], ['---', '---:', '---:', '---:', '---:'], ...count(outcomes, ({ kind }) => kind).map(([kind, n]) => {
