@@ -17,7 +17,7 @@ export interface Kill { part: string; at: number; backAfterMs: number | undefine
 
 const weightOf = ({ name, host }: Part): number => WEIGHTS[host ? name.slice(host.length + 1) : name] ?? 0;
 
-/** Ends parts as a power cut or the kernel does, one or two at a time, and waits until their supervisors have them back. */
+/** Ends parts as a power cut or the kernel does, one to four at a time, and waits until their supervisors have them back. */
 export class Killer {
   readonly kills: Kill[] = [];
   /** When the last part that was killed was healthy again. */
@@ -30,7 +30,7 @@ export class Killer {
 
   async round(): Promise<void> {
     const chosen = new Set([this.random.pick(this.targets)]);
-    while (this.random.chance(0.35) && chosen.size < 3) chosen.add(this.random.pick(this.targets));
+    while (this.random.chance(0.5) && chosen.size < 4) chosen.add(this.random.pick(this.targets));
     await Promise.all([...chosen].map((part) => this.kill(part)));
   }
 

@@ -75,7 +75,8 @@ async function main(): Promise<number> {
   })();
   const pauses = new Random(`${options.seed}/pauses`);
   let told = 0;
-  while (killer.kills.length < options.kills || accepted().length < options.operations) {
+  const latest = began + options.minutes * 60_000;
+  while ((killer.kills.length < options.kills || accepted().length < options.operations) && Date.now() < latest) {
     await sleep(500 + pauses.int(2500));
     await killer.round();
     if (Date.now() - told > 20_000) {

@@ -4,6 +4,8 @@ export interface ChaosOptions {
   kills: number;
   operations: number;
   clients: number;
+  /** After which no more is killed, whatever was asked. */
+  minutes: number;
   seed: string;
   /** Where the table is written, too. */
   results?: string;
@@ -12,6 +14,7 @@ export interface ChaosOptions {
 export const USAGE = `npm run chaos -- [options]: kills parts of a cloud of its own at random while clients use it, and looks for what is left
   --kills N        at least that many kill -9 (default 20)
   --operations N   at least that many accepted requests (default 40)
+  --minutes N      stop then, with what there is (default 60)
   --clients N      that work at once (default 6)
   --seed S         repeats what was chosen, though not the machine's timing (default: the time)
   --hosts N        hypervisor hosts (default 2)
@@ -25,7 +28,7 @@ export function readOptions(argv: string[]): ChaosOptions {
     const word = argv[at]!;
     if (word === '--keep') continue;
     const value = argv[++at];
-    if (!['--kills', '--operations', '--clients', '--seed', '--hosts', '--state', '--results'].includes(word) || value === undefined) throw new Error(`unknown or without value: ${word}\n${USAGE}`);
+    if (!['--kills', '--operations', '--clients', '--minutes', '--seed', '--hosts', '--state', '--results'].includes(word) || value === undefined) throw new Error(`unknown or without value: ${word}\n${USAGE}`);
     given.set(word, value);
   }
   const number = (name: string, fallback: number): number => {
@@ -35,7 +38,7 @@ export function readOptions(argv: string[]): ChaosOptions {
   };
   const results = given.get('--results');
   return {
-    state: given.get('--state') ?? '/var/tmp/virga-chaos', kills: number('--kills', 20), operations: number('--operations', 40), clients: number('--clients', 6),
+    state: given.get('--state') ?? '/var/tmp/virga-chaos', kills: number('--kills', 20), operations: number('--operations', 40), clients: number('--clients', 6), minutes: number('--minutes', 60),
     seed: given.get('--seed') ?? String(Date.now()), ...(results && { results }),
   };
 }
