@@ -8,7 +8,7 @@ import tseslint from 'typescript-eslint';
 import { explicitInjection } from './tools/lint-rules/explicit-injection.mjs';
 import { fileName } from './tools/lint-rules/file-name.mjs';
 
-const TESTS = ['**/*.spec.ts', '**/*.story.ts', '**/*-tests.ts', '**/*-conformance.ts', '**/stories/**/*.ts', '**/testing/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts'];
+const TESTS = ['**/*.spec.ts', '**/*.story.ts', '**/*-tests.ts', '**/*-conformance.ts', '**/stories/**/*.ts', '**/testing/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts', 'tools/simulation/**/*.ts'];
 const ENVIRONMENT_READERS = ['**/config.ts', 'deploy/**/*.ts', 'tools/**/*.ts', ...TESTS];
 
 const layers = (...names) => names.map((name) => `layer:${name}`);

@@ -19,6 +19,7 @@ import { WORKFLOWS } from './workflows';
 import { liveMigrate } from './workflows/live-migrate';
 import { resizeInstance, type ResizeSettings } from './workflows/resize-instance';
 import { ResizeConfirmer } from './migrations/resize-confirmer';
+import type { EngineOptions } from './operations/conductor-engine';
 import type { ConductorMetrics } from './conductor-metrics';
 
 const REGISTER_MS = 4000;
@@ -45,6 +46,8 @@ export interface ConductorOptions {
   /** Messages that could not be handled and lie with the broker. */
   deadLetters?: () => Promise<number>;
   metrics?: ConductorMetrics;
+  /** What each kind of operation does; the cloud's own unless a test has others. */
+  workflows?: EngineOptions['workflows'];
   /** How long a console may stay open. */
   consoleMinutes?: number;
   /** What a live migration may cost. */
@@ -72,7 +75,7 @@ export class Conductor {
     const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
-      db, logger, neighbours: neighboursOn(bus), workflows: {
+      db, logger, neighbours: neighboursOn(bus), workflows: options.workflows ?? {
         ...WORKFLOWS, ...(options.migrationLimits && { 'live-migrate': liveMigrate(options.migrationLimits) }), ...(options.resize && { 'resize-instance': resizeInstance(options.resize) }),
       }, hearsHosts: () => bus.connected,
       ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),

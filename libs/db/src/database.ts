@@ -37,15 +37,18 @@ const SESSION_SETUP = [
   "SET SESSION time_zone='+00:00', sql_mode='STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'",
 ];
 
-/** A typed connection pool. Sessions run at READ COMMITTED: claims and state changes are compare-and-swap statements. */
-export function createDatabase<S>(options: DatabaseOptions): Kysely<S> {
+/** The pool below `createDatabase`. Sessions run at READ COMMITTED: claims and state changes are compare-and-swap statements. */
+export function createSessions(options: DatabaseOptions): Pool {
   const pool: Pool = createPool(poolOptions(options));
   pool.on('connection', (connection) => {
     // Statements of a connection run in order, so these stand before whatever the pool's user asks for.
     for (const statement of SESSION_SETUP) connection.query(statement, (error) => { if (error) connection.destroy(); });
   });
-  return new Kysely<S>({ dialect: new MysqlDialect({ pool }) });
+  return pool;
 }
+
+/** A typed database over its own pool of connections. */
+export const createDatabase = <S>(options: DatabaseOptions): Kysely<S> => new Kysely<S>({ dialect: new MysqlDialect({ pool: createSessions(options) }) });
 
 /** MariaDB's numbers for a deadlock and a lock wait time-out: the whole transaction is run again. */
 const REPEATABLE = new Set([1213, 1205]);

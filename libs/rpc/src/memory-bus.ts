@@ -26,7 +26,7 @@ export interface MemoryBrokerOptions {
 }
 
 class MemoryQueue {
-  private readonly waiting: Message[] = [];
+  readonly waiting: Message[] = [];
   readonly consumers: Consumer[] = [];
 
   push(message: Message): void {
@@ -67,6 +67,11 @@ export class MemoryBroker {
     this.logger = options.logger ?? silentLogger;
     this.retryDelayMs = options.retryDelayMs ?? 1000;
     this.maxAttempts = options.maxAttempts ?? 10;
+  }
+
+  /** Forgets what nobody has taken yet, as if the broker had been made anew. */
+  purge(): void {
+    for (const { waiting } of this.queues.values()) waiting.length = 0;
   }
 
   /** A bus that sends as `sender`, e.g. `conductor` or `agent-<host id>`. */

@@ -12,6 +12,8 @@ export class FakePlacement {
   readonly claims = new Map<string, { hostId: string; resources: Resources; groupId?: string }>();
   /** Every call in order, for tests that count. */
   readonly log: string[] = [];
+  /** Which of the hosts that are left is taken. */
+  choose = <H>(hosts: readonly H[]): H | undefined => hosts[0];
 
   addHost(hostname: string, inventory: Resources = { vcpus: 64, memoryMb: 65_536, diskGb: 1000 }): string {
     const hostId = newUuid();
@@ -49,7 +51,7 @@ export class FakePlacement {
     filter('ServerGroupFilter', 'against the policy of the server group', ({ hostId }) => !group || group.force === true || groupAllows(group, members, hostId));
     filter('RamFilter', `${request.resources.memoryMb} MB asked for`, ({ hostId, inventory }) => this.usedOn(hostId).memoryMb + request.resources.memoryMb <= inventory.memoryMb);
     if (group) left.sort((a, b) => groupLikes(group, members, b.hostId) - groupLikes(group, members, a.hostId));
-    const [chosen] = left;
+    const chosen = this.choose(left);
     if (!chosen) throw conflict('No valid host was found.', { type: 'NoValidHost', details: { filters } });
     this.claims.set(request.consumerId, { hostId: chosen.hostId, resources: request.resources, ...(group && { groupId: group.id }) });
     return { hostId: chosen.hostId, hostname: chosen.hostname };

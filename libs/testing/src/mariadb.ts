@@ -39,14 +39,14 @@ export async function startMariaDb(): Promise<TestMariaDb> {
   return { ...reach(socketPath), stop: async () => { /* ends with the process */ } };
 }
 
-/** A private MariaDB for one test alone, which may kill it. The caller must `stop` it. */
-export async function startOwnMariaDb(): Promise<OwnMariaDb> {
-  const { socket, server } = await launch();
+/** A private MariaDB for one test alone, which may kill it. The caller must `stop` it. `parent`: where its data lies, the temporary directory by default. */
+export async function startOwnMariaDb(options: { parent?: string } = {}): Promise<OwnMariaDb> {
+  const { socket, server } = await launch(undefined, options.parent);
   return { ...reach(socket), pid: server.pid, kill: server.kill, start: server.start, stop: server.stop };
 }
 
-async function launch(note?: string): Promise<{ socket: string; server: PrivateServer }> {
-  const dir = temporaryDirectory('mariadb');
+async function launch(note?: string, parent?: string): Promise<{ socket: string; server: PrivateServer }> {
+  const dir = temporaryDirectory('mariadb', parent);
   const data = join(dir, 'data');
   const socket = join(dir, 'sock');
   mkdirSync(data);

@@ -43,7 +43,7 @@ export interface PrivateServerSpec {
   note?: string;
 }
 
-export const temporaryDirectory = (name: string): string => mkdtempSync(join(tmpdir(), `virga-${name}-`));
+export const temporaryDirectory = (name: string, parent = tmpdir()): string => mkdtempSync(join(parent, `virga-${name}-`));
 
 /** Starts a server that lives at most as long as this process. Throws with the tail of its log when it does not come up. */
 export async function startPrivateServer(spec: PrivateServerSpec): Promise<PrivateServer> {

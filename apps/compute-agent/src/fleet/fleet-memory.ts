@@ -2,7 +2,7 @@ import { AppendLog } from '../journal/append-log';
 import { Journal, type JournalRecord } from '../journal/journal';
 import { INSTANCE_RECORD_KINDS, SimulatedRecords, type InstanceRecord } from './simulated-records';
 
-type HostRecord = JournalRecord | InstanceRecord;
+export type HostRecord = JournalRecord | InstanceRecord;
 type FleetRecord = { host: string; record: HostRecord };
 
 export interface HostMemory {
@@ -12,7 +12,8 @@ export interface HostMemory {
 
 const isInstanceRecord = (record: HostRecord): record is InstanceRecord => INSTANCE_RECORD_KINDS.has(record.kind);
 
-function remember(records: readonly HostRecord[], append: (record: HostRecord) => Promise<void>): HostMemory {
+/** What a host knows by its records; `append` resolves when another one is on disk. */
+export function hostMemory(records: readonly HostRecord[], append: (record: HostRecord) => Promise<void>): HostMemory {
   return {
     journal: new Journal({ append }, records.filter((record) => !isInstanceRecord(record)) as JournalRecord[]),
     records: new SimulatedRecords(append, records.filter(isInstanceRecord)),
@@ -32,7 +33,7 @@ export class FleetMemory {
         else earlier.set(host, [record]);
       }
       return [...earlier].flatMap(([host, own]) => {
-        const { journal, records } = remember(own, async () => undefined);
+        const { journal, records } = hostMemory(own, async () => undefined);
         return [...journal.snapshot(), ...records.snapshot()].map((record) => ({ host, record }));
       });
     });
@@ -41,7 +42,7 @@ export class FleetMemory {
 
   /** What one host knows; asked for once a host. */
   of(hostId: string): HostMemory {
-    return remember(this.earlier.get(hostId) ?? [], (record) => this.log.append({ host: hostId, record }));
+    return hostMemory(this.earlier.get(hostId) ?? [], (record) => this.log.append({ host: hostId, record }));
   }
 
   close(): Promise<void> {

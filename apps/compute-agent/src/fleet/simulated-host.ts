@@ -1,11 +1,13 @@
 import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
 import { errorMessage, type Logger } from '@virga/core';
-import { fleetHostId, type Bus, type Served } from '@virga/rpc';
+import { fleetHostId, type Bus, type Client, type Served } from '@virga/rpc';
 import { agentHandlers } from '../agent.handlers';
 import { CommandRunner } from '../commands/command-runner';
 import { ReportSender } from '../commands/report-sender';
 import type { HostDescription } from '../hosts/describe-host';
 import { Heartbeat } from '../hosts/heartbeat';
+import { isStillHere } from '../hosts/is-still-here';
+import { recoverGuests } from '../hosts/recover-guests';
 import type { DesiredPower, InstanceHost } from '../instances/instance-host';
 import { verbTable } from '../instances/verbs';
 import { FakeDriver } from '../virt/fake/fake-driver';
@@ -19,11 +21,13 @@ export interface SimulatedHostOptions {
   /** From 0; with the fleet's name it decides the host's id, its name, its times and its failures. */
   index: number;
   bus: Bus;
-  memory: FleetMemory;
+  memory: Pick<FleetMemory, 'of'>;
   logger: Logger;
   totals: { vcpus: number; memoryMb: number; diskGb: number };
   simulation: Omit<SimulationSettings, 'seed'>;
   seed: string;
+  /** Machines that outlive the agent; without them those that were running are there again. */
+  driver?: FakeDriver;
 }
 
 const STATE_OF: Record<DesiredPower, PowerState> = { running: 1, paused: 3, stopped: 4, suspended: 7 };
@@ -41,6 +45,8 @@ export class SimulatedHost {
   private readonly heartbeat: Heartbeat;
   private served: Served | undefined;
   private sequence = firstSequence();
+  private readonly stopping = new AbortController();
+  private readonly gateway: Client<typeof agentGatewayContract>;
 
   constructor(private readonly options: SimulatedHostOptions) {
     const { fleet, index, bus, memory, logger, totals, seed } = options;
@@ -48,9 +54,9 @@ export class SimulatedHost {
     this.hostname = `sim-${fleet}-${String(index + 1).padStart(4, '0')}`;
     const simulation = { ...options.simulation, seed: `${seed}/${fleet}/${index}` };
     const { journal, records } = memory.of(this.id);
-    this.driver = new FakeDriver({ ...simulation, ...totals });
+    this.driver = options.driver ?? new FakeDriver({ ...simulation, ...totals });
     this.host = { driver: this.driver, store: records, workshop: new SimulatedWorkshop(new Simulation({ ...simulation, seed: `${simulation.seed}/workshop` }), this.hostname) };
-    const gateway = bus.client(agentGatewayContract);
+    const gateway = this.gateway = bus.client(agentGatewayContract);
     this.reports = new ReportSender((report) => gateway.report(report), journal, logger);
     this.runner = new CommandRunner(this.id, journal, verbTable(this.host), (report) => this.reports.deliver(report), logger);
     this.heartbeat = new Heartbeat(() => this.describe(), gateway, () => ++this.sequence, logger);
@@ -65,10 +71,18 @@ export class SimulatedHost {
     });
   }
 
-  /** @param delayMs before the first heartbeat, so that those of a fleet are spread over time */
-  async start(delayMs: number): Promise<void> {
-    await this.placeMachines();
+  /**
+   * @param delayMs before the first heartbeat, so that those of a fleet are spread over time
+   * @param booted the whole host was started anew: its machines are off
+   */
+  async start(delayMs: number, booted = false): Promise<void> {
+    if (!this.options.driver) await this.placeMachines();
     this.runner.recover();
+    if (booted) {
+      const ask = (instanceId: string) => this.gateway.instanceMetadata({ hostId: this.id, instanceId });
+      const isHere = (instanceId: string) => isStillHere(() => ask(instanceId), this.options.logger, this.stopping.signal);
+      await recoverGuests(this.host, true, (instanceId) => this.runner.isBusy(instanceId), isHere, this.options.logger);
+    }
     this.served = await this.options.bus.serve(hostAgentContract, agentHandlers(this.host, this.runner, this.options.logger), { hostId: this.id, concurrency: 32 });
     this.heartbeat.start(delayMs);
   }
@@ -79,6 +93,7 @@ export class SimulatedHost {
   }
 
   async stop(): Promise<void> {
+    this.stopping.abort(new Error('stopping'));
     await this.heartbeat.stop();
     await this.served?.stop();
     await this.runner.stop(20_000);

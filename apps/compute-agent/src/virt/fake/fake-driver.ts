@@ -142,6 +142,11 @@ export class FakeDriver implements VirtDriver {
     this.tell(instanceId, crashed, 'the machine crashed');
   }
 
+  /** The host has lost its power, and nobody is there to tell of it; what was suspended lies on disk. */
+  losePower(): void {
+    for (const machine of this.machines.values()) if (machine.powerState !== suspended) machine.powerState = shutdown;
+  }
+
   /** The hypervisor was away for a moment; its machines ran on. */
   blink(): void {
     for (const listener of this.resyncListeners) listener();
