@@ -8,6 +8,14 @@ const first = (value: string | string[] | undefined): string | undefined => [val
  * else the Host header; a malformed one is replaced by our own address, so that it cannot put text into links.
  */
 export function baseUrl(request: FastifyRequest): string {
+  let url = known.get(request);
+  if (url === undefined) known.set(request, (url = readBaseUrl(request)));
+  return url;
+}
+/** A long list asks for it with every entry. */
+const known = new WeakMap<FastifyRequest, string>();
+
+function readBaseUrl(request: FastifyRequest): string {
   const proto = first(request.headers['x-forwarded-proto']);
   const host = first(request.headers['x-forwarded-host']) ?? request.headers.host ?? '';
   const scheme = proto === 'https' || proto === 'http' ? proto : 'http';

@@ -26,5 +26,16 @@ export const keptFlavor = (flavor: Flavor): ServerFlavor => ({
 export const instanceName = (num: number): string => `instance-${num.toString(16).padStart(8, '0')}`;
 
 /** What users see of a host: the same for all servers of one project there, and no other project's. */
-export const obfuscatedHostId = (host: string | null, projectId: string): string =>
-  host === null ? '' : createHash('sha224').update(projectId + host).digest('hex');
+export function obfuscatedHostId(host: string | null, projectId: string): string {
+  if (host === null) return '';
+  const both = projectId + host;
+  let id = hostIds.get(both);
+  if (id === undefined) {
+    if (hostIds.size >= HOST_IDS_KEPT) hostIds.clear();
+    hostIds.set(both, (id = createHash('sha224').update(both).digest('hex')));
+  }
+  return id;
+}
+/** A page of servers names few hosts of few projects: each hash is made once. */
+const HOST_IDS_KEPT = 5000;
+const hostIds = new Map<string, string>();

@@ -1,7 +1,7 @@
 import { baseUrl, type FastifyRequest } from '@virga/rest';
 import { serverStatus, STATUSES_WITH_FAULT, STATUSES_WITH_PROGRESS } from '@virga/domain';
 import type { ImageFacts } from '@virga/contracts';
-import { fromJson } from '../db/json';
+import { fromJson, sharedJson } from '../db/json';
 import { microTimeOrNull, secondTime } from '../times';
 import type { ServerAddress, ServerRow } from './server.repository';
 import { instanceName, obfuscatedHostId, type ServerFlavor } from './server-row';
@@ -46,8 +46,8 @@ const status = (server: ServerRow): string => serverStatus(server.vm_state, serv
 const isAdmin = (_server: ServerRow, { admin }: ViewContext): boolean => admin;
 
 function flavorOf({ flavor_json: text }: ServerRow, { at, request }: ViewContext): unknown {
-  const { flavorid, ...flavor } = JSON.parse(text) as ServerFlavor;
-  if (at < 47) return { id: flavorid, links: [{ rel: 'bookmark', href: `${baseUrl(request)}/flavors/${encodeURIComponent(flavorid)}` }] };
+  const flavor = sharedJson<ServerFlavor>(text);
+  if (at < 47) return { id: flavor.flavorid, links: [{ rel: 'bookmark', href: `${baseUrl(request)}/flavors/${encodeURIComponent(flavor.flavorid)}` }] };
   const { vcpus, ram, disk, ephemeral, swap, original_name, extra_specs } = flavor;
   return { vcpus, ram, disk, ephemeral, swap, original_name, extra_specs };
 }
@@ -66,7 +66,7 @@ function hostStatus({ host_id: hostId, host_alive: alive, host_disabled: disable
   return disabled ? 'MAINTENANCE' : 'UP';
 }
 
-const imageProperty = (server: ServerRow, key: string): string => (JSON.parse(server.image_json) as ImageFacts).properties[key] ?? '';
+const imageProperty = (server: ServerRow, key: string): string => sharedJson<ImageFacts>(server.image_json).properties[key] ?? '';
 const groupsOf = (server: ServerRow, { securityGroups }: ViewContext): string[] => securityGroups[server.id] ?? [];
 
 /** Keys of a server in the order of the answer, with the version from which each is there. */

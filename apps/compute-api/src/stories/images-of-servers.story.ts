@@ -77,6 +77,15 @@ describe('rebuilding servers, and images of them', () => {
     expect((await lab.call('GET', `/v2.1/servers/${id}`)).body.server).toMatchObject({ image: { id: image } });
   });
 
+  it('answers an administrator with the user data under one name', async () => {
+    const id = await boot();
+    const { status, body } = await lab.asAdmin('POST', `/v2.1/servers/${id}/action`, { rebuild: { imageRef: image } }, { version: '2.75' });
+    expect(status).toBe(202);
+    expect(body.server).toMatchObject({ user_data: null, 'OS-EXT-SRV-ATTR:hostname': expect.any(String) });
+    expect(body.server).not.toHaveProperty('OS-EXT-SRV-ATTR:user_data');
+    await settled(id);
+  });
+
   it('makes an image, named in the answer, with what nova writes on it', async () => {
     const id = await boot();
     const { status, body } = await act(id, { createImage: { name: 'snap', metadata: { mine: 'yes', image_type: 'golden' } } });

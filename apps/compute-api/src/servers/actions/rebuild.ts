@@ -59,7 +59,8 @@ export const rebuild: ActionHandler = {
     await startAction(context, 'rebuild', (row) => plan(context, row, body, adminPass));
     const server = await getServer(db, settings.serverAddressesView, caller, serverId);
     const admin = policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
-    const view = serverDetail(server, { request, at, admin, form: 'update', securityGroups: await securityGroupsOf(context, [server]) });
+    // The user data stands in the answer once, under its own name and for everybody.
+    const { 'OS-EXT-SRV-ATTR:user_data': _, ...view } = serverDetail(server, { request, at, admin, form: 'update', securityGroups: await securityGroupsOf(context, [server]) });
     void reply.header('Location', `${baseUrl(request)}/v2.1/servers/${serverId}`);
     return { server: { ...view, ...(at >= 54 && { key_name: server.key_name }), ...(at >= 57 && { user_data: server.user_data }), adminPass } };
   },
