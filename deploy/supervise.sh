@@ -73,7 +73,8 @@ while [[ -z $stopping ]]; do
   # Whatever ran this long does not fail at its start.
   ((SECONDS - began > 15)) && pause=1
   note "${directory##*/} ended with status $status; starting it again in $pause s"
-  sleep "$pause" & wait $!
+  # It may outlive this shell, and must not keep the sockets then.
+  sleep "$pause" 3>&- 4>&- & wait $!
   pause=$((pause * 2 > 30 ? 30 : pause * 2))
 done
 while [[ -n $(jobs -rp) ]]; do wait; done
