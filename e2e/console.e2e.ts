@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { Cloud, until } from './cloud';
+import { greeting, openPorts } from './console/scan';
 import { ARTEFACTS, ConsolePage, startBrowser } from './console/browser';
 
 /** Consoles as people have them: the URL that the stock client prints, opened in a browser. Each test builds on those before. */
@@ -17,6 +18,11 @@ let browser: Browser;
 const urlOf = async (kind: Kind) => (await cloud.openstack('console', 'url', 'show', `--${kind}`, SERVER, '-f', 'value', '-c', 'url')).trim();
 /** Typed into a shell of the guest, it makes the guest print `<word>-42` on its serial line: the shell has run it. */
 const command = (kind: Kind, word: string) => `echo "${word}-$((6*7))"${SCREENS.has(kind) ? ' > /dev/ttyS0' : ''}`;
+
+const endpoints = async () => {
+  const list = await cloud.json<{ 'Service Type': string; URL: string }[]>('endpoint', 'list', '--interface', 'public');
+  return Object.fromEntries(list.map((one) => [one['Service Type'], one.URL.replace(/\/(v3)?$/, '')])) as { compute: string; identity: string };
+};
 
 beforeAll(async () => {
   browser = await startBrowser();
@@ -77,4 +83,83 @@ it('comes back by itself after a live migration, on the same session', async () 
   }
   // None of them asked for a new link, or was loaded again.
   expect(KINDS.map((kind) => pages[kind].page.url())).toEqual(addresses);
+});
+
+it('the log of the serial line has come along', async () => {
+  const log = await cloud.consoleLog(SERVER);
+  expect(log).toMatch(/VIRGA-READY[^]*typed-novnc-42[^]*typed-serial-42[^]*moved-serial-42/);
+  // Control sequences of the guest's shell are no text.
+  expect(log).not.toContain('[6n');
+});
+
+it('types into the guest what is pasted, also on a telephone, and says what its keyboard does not have', async () => {
+  const phone = await ConsolePage.open(browser, await urlOf('novnc'), { width: 390, height: 780 });
+  await phone.untilTextIsSeen();
+  await phone.page.click('#paste');
+  await phone.page.fill('#paste-text', 'echo "Pasted|$((6*7))€" > /dev/ttyS0\n');
+  await phone.page.click('#paste-send');
+  await cloud.untilPrinted(SERVER, /Pasted\|42/);
+  expect(await phone.page.innerText('#paste-note')).toContain('€');
+  await phone.picture('phone');
+  expect(await phone.page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+  await phone.page.close();
+});
+
+it('shows no graphics port on any network', async () => {
+  const hosts = JSON.parse((await cloud.virga('host', 'list', '--json')).stdout) as { name: string; address: string }[];
+  const open = (await Promise.all(hosts.map(async ({ address }) => (await openPorts(address)).map((port) => ({ address, port }))))).flat();
+  // Each host has listeners there: a scan that finds none has not looked.
+  expect(new Set(open.map(({ address }) => address)).size).toBe(hosts.length);
+  for (const { address, port } of open) expect(`${address}:${port} ${await greeting(address, port)}`).not.toMatch(/RFB \d|REDQ/);
+  // As the tenant's network sees it: the guest looks at its gateway, at the metadata service and at itself from outside.
+  const { page } = pages.serial;
+  await pages.serial.type("gw=$(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p'); for a in $gw 169.254.169.254; do for p in 5900 5901 5902 5903 6080; do nc -w 2 $a $p < /dev/null > /dev/null 2>&1 && echo OPEN $a $p; done; done; echo scan-$((6*7))");
+  await cloud.untilPrinted(SERVER, /scan-42/);
+  expect(await cloud.consoleLog(SERVER)).not.toMatch(/^OPEN /m);
+  expect(page.isClosed()).toBe(false);
+});
+
+it('a guest that floods its serial line hides nothing for long', async () => {
+  const { page } = pages.serial;
+  await pages.serial.type('yes flood');
+  await until('the flood', async () => (await page.innerText('.xterm-rows')).includes('flood'), 30_000, 100);
+  await page.click('text=Ctrl+C');
+  await pages.serial.type('echo after-$((6*7))');
+  await cloud.untilPrinted(SERVER, /after-42/);
+});
+
+it('a revoked token closes its console, and no other', async () => {
+  const token = (await cloud.openstack('token', 'issue', '-f', 'value', '-c', 'id')).trim();
+  const id = (await cloud.json<{ id: string }>('server', 'show', SERVER)).id;
+  const { compute, identity } = await endpoints();
+  const answer = await fetch(`${compute}/servers/${id}/remote-consoles`, {
+    method: 'POST', headers: { 'x-auth-token': token, 'content-type': 'application/json', 'openstack-api-version': 'compute 2.93' }, body: JSON.stringify({ remote_console: { protocol: 'vnc', type: 'novnc' } }),
+  });
+  const page = await ConsolePage.open(browser, ((await answer.json()) as { remote_console: { url: string } }).remote_console.url);
+  await page.untilTextIsSeen();
+  const since = Date.now();
+  expect((await fetch(`${identity}/v3/auth/tokens`, { method: 'DELETE', headers: { 'x-auth-token': token, 'x-subject-token': token } })).status).toBe(204);
+  await page.untilStatus(/^Your access was revoked\.$/);
+  figures['revoked, ms until the page said so'] = Date.now() - since;
+  expect(await pages.novnc.status()).toBe('Connected.');
+  await page.page.close();
+});
+
+it('says when the server is off, comes back when it is on, and ends when it is deleted', async () => {
+  const kinds = KINDS.map((kind) => [kind, pages[kind]] as const);
+  await cloud.openstack('server', 'stop', SERVER);
+  for (const [, page] of kinds) await page.untilStatus(/^The server is switched off/);
+  await pages.novnc.picture('off');
+  await cloud.untilStatus(SERVER, 'SHUTOFF');
+  await cloud.openstack('server', 'start', SERVER);
+  for (const [, page] of kinds) await page.untilStatus(/^Connected\.$/);
+  await cloud.untilStatus(SERVER, 'ACTIVE');
+  const since = Date.now();
+  await cloud.openstack('server', 'delete', SERVER);
+  for (const [kind, page] of kinds) {
+    await page.untilStatus(/^The server was deleted\.$/);
+    figures[`${kind} deleted, ms from the command to the page, the client's own seconds included`] = Date.now() - since;
+    expect(page.complaints).toEqual([]);
+  }
+  expect(await cloud.refused('console', 'url', 'show', '--novnc', SERVER)).toMatch(/No server|could not be found|No Server/i);
 });

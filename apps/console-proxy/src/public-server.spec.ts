@@ -4,10 +4,10 @@ import { connect, createConnection } from 'node:net';
 import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
-import { SERIAL_FRAME, serialControl, serialFrame, type ConsoleSession } from '@virga/contracts';
+import { SERIAL_FRAME, serialControl, serialFrame, type ConsoleProtocol, type ConsoleSession } from '@virga/contracts';
 import { silentLogger } from '@virga/core';
 import type { Handshake } from './handshake';
-import { PublicServer } from './public-server';
+import { PublicServer, type PublicServerOptions } from './public-server';
 import { CLOSE } from './relay/close-codes';
 import { OpenConnections } from './sessions/open-connections';
 import type { Opened } from './sessions/open-console';
@@ -23,21 +23,24 @@ class Host extends Duplex {
 
 const TOKEN = 'be94ce21-8fd8-41b5-846d-af550d200a1e';
 const holder = { userId: 'u', userDomainId: 'd', projectId: 'p', projectDomainId: 'd', auditIds: ['audit'], issuedAt: 1000 };
-const session = (protocol: 'vnc' | 'serial'): ConsoleSession => ({ sessionId: 's', protocol, instanceId: 'i', instanceName: 'n', holder, endsAt: 0 });
+const session = (protocol: ConsoleProtocol): ConsoleSession => ({ sessionId: 's', protocol, instanceId: 'i', instanceName: 'n', holder, endsAt: 0 });
 let host: Host;
-let protocol: 'vnc' | 'serial' = 'vnc';
+let protocol: ConsoleProtocol = 'vnc';
 let answer: ((handshake: Handshake) => Opened) | undefined;
 let ended: { sessionId: string; attemptId: string; verdict: 'deleted' | 'moved' }[] = [];
 const connections = new OpenConnections({ watch: async () => ({ ended }) } as never, silentLogger);
-const server = new PublicServer({
+const options: PublicServerOptions = {
   pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: '', maxPerAddress: 20, idleMs: 60_000,
   open: async (handshake) => answer?.(handshake) ?? (handshake.token === TOKEN ? { session: session(protocol), attemptId: 'a', hostId: 'h', host } : { refused: CLOSE.invalid, reason: 'invalid' }),
   opened: (connection) => connections.add(connection),
-});
+};
+const server = new PublicServer(options);
+const hasty = new PublicServer({ ...options, idleMs: 150, patienceMs: { request: 250, ping: 50 } });
 let port = 0;
-beforeAll(async () => { port = await server.listen('127.0.0.1:0'); });
+let hastyPort = 0;
+beforeAll(async () => { port = await server.listen('127.0.0.1:0'); hastyPort = await hasty.listen('127.0.0.1:0'); });
 beforeEach(() => { host = new Host(); protocol = 'vnc'; answer = undefined; ended = []; });
-afterAll(() => server.close());
+afterAll(() => Promise.all([server.close(), hasty.close()]));
 
 const send = (method: string, path: string) =>
   new Promise<{ status: number | undefined; body: string; headers: IncomingHttpHeaders }>((resolve, reject) => {
@@ -165,5 +168,39 @@ describe('consoles', () => {
     for (const socket of sockets) socket.destroy();
     for (;;) { try { if ((await send('GET', '/vnc_auto.html')).status === 200) break; } catch { await new Promise((resolve) => setTimeout(resolve, 20)); } }
     expect(open).toBeLessThanOrEqual(20);
+  });
+
+  it.each([['a request', 'GET /vnc_auto.html HTTP/1.1\r\nHost: a\r\nX-Slow: '], ['a handshake', upgrade('/websockify').slice(0, 60)], ['nothing', '']])('whoever sends %s slowly or not at all is left no connection', async (_what, begun) => {
+    const socket = createConnection({ host: '127.0.0.1', port: hastyPort });
+    socket.on('error', () => undefined).on('end', () => socket.destroy()).write(begun);
+    const dripping = setInterval(() => socket.write('a'), 20);
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(dripping);
+  });
+
+  it('a browser that is gone without a word is noticed, and its host let go', async () => {
+    const socket = createConnection({ host: '127.0.0.1', port: hastyPort });
+    // Reads and acknowledges, as a dead peer's kernel may do for long, and answers no ping.
+    socket.on('data', () => undefined).write(upgrade(`/?token=${TOKEN}`));
+    await Promise.all([once(socket, 'close'), once(host, 'close')]);
+  });
+
+  it('one that answers pings stays, however silent', async () => {
+    protocol = 'spice';
+    const socket = new WebSocket(`ws://127.0.0.1:${hastyPort}/?token=${TOKEN}`, 'binary');
+    for (let pings = 0; pings < 5; pings++) await once(socket, 'ping');
+    expect(socket.readyState).toBe(socket.OPEN);
+    socket.terminate();
+  });
+
+  it.each([['vnc', CLOSE.idle], ['spice', undefined]] as const)('%s without a byte from the browser for long ends with %s', async (kind, code) => {
+    protocol = kind;
+    const socket = new WebSocket(`ws://127.0.0.1:${hastyPort}/websockify`, ['virga.v1', 'virga.page.0123456789', `virga.token.${TOKEN}`]);
+    const ended = closing(socket);
+    await once(socket, 'open');
+    for (let pings = 0; pings < 8 && socket.readyState === socket.OPEN; pings++) await Promise.race([once(socket, 'ping'), ended]);
+    if (code === undefined) expect(socket.readyState).toBe(socket.OPEN);
+    else expect(await ended).toBe(code);
+    socket.terminate();
   });
 });

@@ -16,6 +16,8 @@ export interface PublicServerOptions {
   frameAncestors: string;
   maxPerAddress: number;
   idleMs: number;
+  /** Within which a request must have come, and between two signs of life that a browser is asked for, ms. */
+  patienceMs?: { request: number; ping: number };
   open(handshake: Handshake): Promise<Opened>;
   opened(connection: OpenConnection): void;
 }
@@ -24,6 +26,7 @@ export interface PublicServerOptions {
 const MAX_MESSAGE = 1 << 20;
 /** SPICE has channels on which a browser sends nothing for hours, and others on which it answers by itself: its sessions end at their limit. */
 const IDLING = { vnc: true, spice: false, serial: true } as const;
+const PATIENCE_MS = { request: 10_000, ping: 20_000 };
 const NOT_FOUND = 'There is no such page.\n';
 
 /** How long a browser may take to hang up when the proxy ends, and a connection may be quiet before it is closed then, ms. */
@@ -43,13 +46,18 @@ export class PublicServer {
   private readonly perAddress = new Map<string, number>();
 
   constructor(private readonly options: PublicServerOptions) {
-    this.server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 }, (request, response) => this.page(request, response));
+    const { request: requestMs } = this.patience;
+    this.server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 5, maxHeaderSize: 16_384 }, (request, response) => this.page(request, response));
     this.server.on('connection', (socket) => this.admit(socket));
     this.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       // A peer that is gone by now has nothing to be told.
       socket.on('error', () => socket.destroy());
       void this.console(request, socket, head).catch(() => socket.destroy());
     });
+  }
+
+  private get patience(): { request: number; ping: number } {
+    return this.options.patienceMs ?? PATIENCE_MS;
   }
 
   /** `host:port` or `unix:/path`; resolves with the port that was taken (0 for a socket). */
@@ -108,7 +116,7 @@ export class PublicServer {
     this.sockets.handleUpgrade(request, socket, head, (client) => {
       if (refused) return client.close(opened.refused, opened.reason);
       const { session, attemptId, hostId, host } = opened;
-      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, idleMs: IDLING[session.protocol] ? this.options.idleMs : 0 });
+      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, pingMs: this.patience.ping, idleMs: IDLING[session.protocol] ? this.options.idleMs : 0 });
       return this.options.opened({ session, attemptId, hostId, socket: client });
     });
   }

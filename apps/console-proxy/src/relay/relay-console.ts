@@ -6,7 +6,6 @@ import { CLOSE } from './close-codes';
 /** What a browser that stalls may have waiting here; beyond it nothing more is read from the host. */
 const HIGH_BYTES = 512 * 1024;
 const LOW_BYTES = 128 * 1024;
-const PING_MS = 20_000;
 const PIECE = 32 * 1024;
 const UNSUPPORTED_DATA = 1003;
 
@@ -14,12 +13,14 @@ export interface RelayOptions {
   serial: boolean;
   /** True for our own page, which is told who types. */
   page: boolean;
+  /** Between two pings; a browser that answers neither is gone, ms. */
+  pingMs: number;
   /** After so long without a byte from the browser the connection ends, ms; 0: never. */
   idleMs: number;
 }
 
 /** Joins a browser and a host's console until either ends. Bytes wait in the slower end's kernel, not here. */
-export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, idleMs }: RelayOptions): void {
+export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, pingMs, idleMs }: RelayOptions): void {
   let heard = true;
   let active = Date.now();
   const pinging = setInterval(() => {
@@ -27,7 +28,7 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, id
     if (idleMs > 0 && Date.now() - active > idleMs) return socket.close(CLOSE.idle, 'idle');
     heard = false;
     socket.ping();
-  }, PING_MS);
+  }, pingMs);
 
   const sent = () => { if (host.isPaused() && socket.bufferedAmount < LOW_BYTES) host.resume(); };
   const show = (bytes: Buffer, binary = true) => {
