@@ -88,6 +88,22 @@ describe('consoles', () => {
     await once(host, 'close');
   });
 
+  it('lose nothing of what a guest says last, in whatever pieces it comes', async () => {
+    const socket = page();
+    const seen: Buffer[] = [];
+    socket.on('message', (data: Buffer) => seen.push(data));
+    await once(socket, 'open');
+    for (let piece = 0; piece < 100; piece++) host.push(Buffer.alloc(1000, piece));
+    host.push('the last word');
+    host.push(null);
+    host.end();
+    expect(await closing(socket)).toBe(CLOSE.again);
+    const all = Buffer.concat(seen);
+    expect(all.length).toBe(100_013);
+    expect(all.subarray(-13).toString()).toBe('the last word');
+    expect(all[99_999]).toBe(99);
+  });
+
   it('open for a client that puts its token into the query, and refuse it without a byte that it could take for a frame', async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/?token=${TOKEN}`, 'binary');
     await once(socket, 'open');

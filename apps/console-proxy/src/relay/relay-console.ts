@@ -7,6 +7,8 @@ import { CLOSE } from './close-codes';
 const HIGH_BYTES = 512 * 1024;
 const LOW_BYTES = 128 * 1024;
 const PIECE = 32 * 1024;
+/** Of one message to a browser. */
+const GATHERED_BYTES = 128 * 1024;
 const UNSUPPORTED_DATA = 1003;
 
 export interface RelayOptions {
@@ -17,6 +19,24 @@ export interface RelayOptions {
   pingMs: number;
   /** After so long without a byte from the browser the connection ends, ms; 0: never. */
   idleMs: number;
+}
+
+/** TLS hands over 16 KB at a time: what comes in one turn of the event loop becomes one message, so that a flood costs fewer of them and a key waits for nothing. */
+function gather(show: (bytes: Buffer) => void): (bytes: Buffer) => void {
+  let gathered: Buffer[] = [];
+  let length = 0;
+  const flush = () => {
+    if (gathered.length === 0) return;
+    const [only] = gathered;
+    const all = gathered.length === 1 ? only! : Buffer.concat(gathered);
+    gathered = [];
+    length = 0;
+    show(all);
+  };
+  return (bytes) => {
+    if (gathered.push(bytes) === 1) setImmediate(flush);
+    if ((length += bytes.length) >= GATHERED_BYTES) flush();
+  };
 }
 
 /** Joins a browser and a host's console until either ends. Bytes wait in the slower end's kernel, not here. */
@@ -47,14 +67,17 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, pi
         }
       } catch { host.destroy(); }
     }
-    : (bytes: Buffer) => show(bytes);
+    : gather(show);
   const toHost = (bytes: Buffer) => {
     if (host.write(bytes)) return;
     socket.pause();
     host.once('drain', () => socket.resume());
   };
 
-  host.on('data', fromHost).on('error', () => host.destroy()).on('close', () => { if (socket.readyState === socket.OPEN) socket.close(CLOSE.again, 'again'); });
+  host.on('data', fromHost).on('error', () => host.destroy()).on('close', () => {
+    // After what was gathered in this turn.
+    setImmediate(() => { if (socket.readyState === socket.OPEN) socket.close(CLOSE.again, 'again'); });
+  });
   socket.on('pong', () => { heard = true; }).on('error', () => socket.terminate()).on('close', () => { clearInterval(pinging); host.destroy(); });
   socket.on('message', (data: RawData, binary: boolean) => {
     heard = true;
