@@ -40,6 +40,7 @@ afterAll(async () => { await server.close(); rmSync(dir, { recursive: true }); }
 const arriving = async () => {
   const instanceId = randomUUID();
   await store.create({ instanceId } as BuildSpec);
+  await store.expectLog(instanceId);
   return { instanceId, log: join(store.dir(instanceId), CONSOLE_LOG) };
 };
 const send = (instanceId: string) => sendConsoleLog(sourceLog, instanceId, address, () => source, MOST, silentLogger);
@@ -47,6 +48,8 @@ const put = (instanceId: string, body: string, as = source, headers: Record<stri
 
 it('what a guest has printed stands before what it prints on its new host', async () => {
   const { instanceId, log } = await arriving();
+  // The hypervisor tells of the running guest before anybody else does.
+  await store.setDesired(instanceId, 'running');
   writeFileSync(`${sourceLog}.1`, 'older\n');
   writeFileSync(sourceLog, 'old\n');
   writeFileSync(log, 'new\n');
@@ -61,6 +64,8 @@ it('is brought once: what the guest has printed since is never overwritten', asy
   await send(instanceId);
   writeFileSync(log, `${'x'.repeat(MOST)}\nflood\n`);
   await boundConsoleLog(log, MOST);
+  await send(instanceId);
+  await store.expectLog(instanceId);
   await send(instanceId);
   expect((await readConsoleLog(log, MOST, 1)).toString()).toBe('flood\n');
   expect(readdirSync(store.dir(instanceId)).filter((name) => name.endsWith('.part'))).toEqual([]);
@@ -79,7 +84,8 @@ it('is as much as the host keeps, and no more is taken', async () => {
 
 it.each([
   ['a guest that is not on its way here', () => randomUUID(), 404], ['a path', () => '../../etc', 404],
-  ['a guest that has arrived', async () => { const { instanceId } = await arriving(); await store.setDesired(instanceId, 'running'); return instanceId; }, 409],
+  ['a guest that was made here', async () => { const instanceId = randomUUID(); await store.create({ instanceId } as BuildSpec); return instanceId; }, 409],
+  ['one whose log has come already', async () => { const { instanceId } = await arriving(); await send(instanceId); return instanceId; }, 409],
 ])('is not taken for %s', async (_what, make, status) => {
   const instanceId = await make();
   expect(await put(instanceId, 'forged')).toBe(status);

@@ -32,14 +32,12 @@ export async function sendConsoleLog(log: string, instanceId: string, to: HostAd
 }
 
 /**
- * Takes other hosts' logs of guests that are on their way here, each once, as what was printed before. A guest that is this
- * host's already has nothing more to be brought.
+ * Takes other hosts' logs of guests that come here, each once, as what was printed before.
  */
-export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'desired' | 'dir'>, maxBytes: number): void {
+export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'takeLogExpectation' | 'dir'>, maxBytes: number): void {
   server.route('PUT', '/v1/console-logs/:instanceId', ['host'], async ({ request, response, params }) => {
     const instanceId = params['instanceId']!;
     await store.spec(instanceId);
-    if ((await store.desired(instanceId)) !== undefined) throw conflict('The guest has arrived.');
     if (Number(request.headers['content-length']) > maxBytes) throw badRequest('The log is longer than this host keeps.');
     const pieces: Buffer[] = [];
     let bytes = 0;
@@ -49,6 +47,7 @@ export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pic
       pieces.push(piece);
     }
     const path = join(store.dir(instanceId), CONSOLE_LOG + ROTATED);
+    if (!(await store.takeLogExpectation(instanceId))) throw conflict('No log is expected.');
     await writeFile(`${path}.part`, Buffer.concat(pieces), { mode: 0o600 });
     // Never in place of what is there: by now it may be the guest's own output of this host.
     await link(`${path}.part`, path).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error; });

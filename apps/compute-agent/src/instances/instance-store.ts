@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUuid, notFound } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
@@ -76,6 +76,16 @@ export class InstanceStore implements InstanceRecords {
 
   async noteMigration(instanceId: string, id: string): Promise<void> {
     await this.write(this.dir(instanceId), 'migration.json', { id });
+  }
+
+  /** The guest comes from another host, which may bring what it has printed there. */
+  async expectLog(instanceId: string): Promise<void> {
+    await this.write(this.dir(instanceId), 'log-expected.json', {});
+  }
+
+  /** True once for each time that a log was expected. */
+  async takeLogExpectation(instanceId: string): Promise<boolean> {
+    return unlink(join(this.dir(instanceId), 'log-expected.json')).then(() => true, (error: NodeJS.ErrnoException) => { if (error.code === 'ENOENT') return false; throw error; });
   }
 
   async list(): Promise<string[]> {

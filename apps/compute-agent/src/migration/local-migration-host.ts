@@ -41,6 +41,7 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
 
     async receive(spec, signal) {
       const dir = await store.create(spec);
+      await store.expectLog(spec.instanceId);
       const documents = await fetchDocuments(spec.instanceId);
       await store.saveDocuments(spec.instanceId, documents);
       const base = await images.ensure(spec.image);
