@@ -34,7 +34,7 @@ export async function sendConsoleLog(log: string, instanceId: string, to: HostAd
 /**
  * Takes other hosts' logs of guests that come here, each once, as what was printed before.
  */
-export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'takeLogExpectation' | 'dir'>, maxBytes: number): void {
+export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'isLogExpected' | 'takeLogExpectation' | 'dir'>, maxBytes: number): void {
   server.route('PUT', '/v1/console-logs/:instanceId', ['host'], async ({ request, response, params }) => {
     const instanceId = params['instanceId']!;
     await store.spec(instanceId);
@@ -47,11 +47,13 @@ export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pic
       pieces.push(piece);
     }
     const path = join(store.dir(instanceId), CONSOLE_LOG + ROTATED);
-    if (!(await store.takeLogExpectation(instanceId))) throw conflict('No log is expected.');
+    if (!(await store.isLogExpected(instanceId))) throw conflict('No log is expected.');
     await writeFile(`${path}.part`, Buffer.concat(pieces), { mode: 0o600 });
     // Never in place of what is there: by now it may be the guest's own output of this host.
     await link(`${path}.part`, path).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error; });
     await rm(`${path}.part`, { force: true });
+    // Last, because viewers wait for it; a second one that came meanwhile has changed nothing.
+    await store.takeLogExpectation(instanceId);
     response.writeHead(204).end();
   });
 }

@@ -103,6 +103,21 @@ it('the serial line comes with what was printed before', async () => {
   expect([shown, role]).toEqual(['booted\n', 'writer']);
 });
 
+it('the serial line of a guest that has just come waits for what it printed elsewhere', async () => {
+  const { instanceId } = await boot();
+  await store.expectLog(instanceId);
+  const joining = opened(instanceId, 'serial', await grant(instanceId, 'serial'));
+  writeFileSync(join(store.dir(instanceId), `${CONSOLE_LOG}.1`), 'elsewhere\n');
+  await store.takeLogExpectation(instanceId);
+  const reader = new SerialFrameReader();
+  let shown = '';
+  for await (const bytes of (await joining) as AsyncIterable<Buffer>) {
+    for (const { kind, payload } of reader.take(bytes)) if (kind === SERIAL_FRAME.data) shown += payload.toString();
+    if (shown !== '') break;
+  }
+  expect(shown).toBe('elsewhere\nbooted\n');
+});
+
 it('nobody comes in without a grant, with a used one, or with one for something else', async () => {
   const [one, other] = [await boot(), await boot()];
   expect(await connect(one.instanceId, 'vnc', undefined)).toBe(403);

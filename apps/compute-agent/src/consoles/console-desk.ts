@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { CONSOLE_GRANT_HEADER, CONSOLE_PROTOCOLS, CONSOLE_UPGRADE, type ConsoleProtocol } from '@virga/contracts';
-import { CloudError, conflict, forbidden, notFound, type Logger } from '@virga/core';
+import { CloudError, conflict, forbidden, notFound, systemClock, type Logger } from '@virga/core';
 import type { HostServer } from '../host-server/host-server';
 import { CONSOLE_LOG, CONSOLE_SOCKETS } from '../instances/guest-parts';
 import type { InstanceHost } from '../instances/instance-host';
@@ -21,6 +21,9 @@ export interface ConsoleDesk {
 /** Of a host whose guests have no screen and no line. */
 export const NO_CONSOLES: ConsoleDesk = { describe: async () => ({ protocols: [], running: false }), grant: async () => 'absent' };
 
+/** How long a viewer of a guest that has just come waits for what it has printed elsewhere, ms. */
+const LOG_WAIT_MS = 1000;
+const LOG_LOOK_MS = 50;
 const SCROLLBACK_BYTES = 64 * 1024;
 const ON: ReadonlySet<number> = new Set([1, 3]);
 
@@ -74,8 +77,13 @@ export class LocalConsoles implements ConsoleDesk {
     for (const [one, other] of [[screen, proxy], [proxy, screen]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
   }
 
+  private async scrollback(instanceId: string, dir: string): Promise<Buffer> {
+    for (let waited = 0; waited < LOG_WAIT_MS && await this.host.store.isLogExpected(instanceId); waited += LOG_LOOK_MS) await systemClock.sleep(LOG_LOOK_MS);
+    return readConsoleLog(join(dir, CONSOLE_LOG), SCROLLBACK_BYTES);
+  }
+
   private async joinLine(instanceId: string, dir: string, accept: () => Duplex): Promise<void> {
-    const line = this.lines.get(instanceId) ?? new SerialLine(join(dir, CONSOLE_SOCKETS.serial), () => readConsoleLog(join(dir, CONSOLE_LOG), SCROLLBACK_BYTES),
+    const line = this.lines.get(instanceId) ?? new SerialLine(join(dir, CONSOLE_SOCKETS.serial), () => this.scrollback(instanceId, dir),
       () => { if (this.lines.get(instanceId) === line) this.lines.delete(instanceId); }, this.logger);
     this.lines.set(instanceId, line);
     try {

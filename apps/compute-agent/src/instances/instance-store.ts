@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUuid, notFound } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
@@ -83,9 +83,12 @@ export class InstanceStore implements InstanceRecords {
     await this.write(this.dir(instanceId), 'log-expected.json', {});
   }
 
-  /** True once for each time that a log was expected. */
-  async takeLogExpectation(instanceId: string): Promise<boolean> {
-    return unlink(join(this.dir(instanceId), 'log-expected.json')).then(() => true, (error: NodeJS.ErrnoException) => { if (error.code === 'ENOENT') return false; throw error; });
+  async isLogExpected(instanceId: string): Promise<boolean> {
+    return (await this.read(instanceId, 'log-expected.json')) !== undefined;
+  }
+
+  async takeLogExpectation(instanceId: string): Promise<void> {
+    await rm(join(this.dir(instanceId), 'log-expected.json'), { force: true });
   }
 
   async list(): Promise<string[]> {
