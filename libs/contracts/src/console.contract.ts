@@ -53,7 +53,7 @@ export const consoleContract = defineContract('console', {
   /**
    * `attemptId`: the page's present connection, which may consist of several channels; a new attempt ends the one before.
    * Without a token the session of the page is continued. notFound (one word for all) when there is no such token or
-   * session, or no longer.
+   * session, or no longer; of the type ServerDeleted for a page that has a session and comes back.
    */
   open: call(
     Type.Object({ tokenHash: Type.Optional(Hash), pageHash: Type.Optional(Hash), grantHash: Hash, attemptId: Id }),

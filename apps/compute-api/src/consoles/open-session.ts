@@ -28,7 +28,8 @@ export async function openSession(db: Kysely<ComputeDb>, { tokenHash, pageHash, 
     .select(['t.id', 't.protocol', 't.instance_id', 't.holder_json', 't.ends_at', 'i.display_name', 'i.host_id', 'i.task_state', 'h.facts_json'])
     .where(tokenHash !== undefined ? 't.token_hash' : 't.page_hash', '=', (tokenHash ?? pageHash)!)
     .where('i.deleted_at', 'is', null).where((where) => where.or([where('i.task_state', 'is', null), where('i.task_state', '!=', 'deleting')])).executeTakeFirst();
-  if (!row) throw invalid();
+  // Whoever comes back has the session's secret, and may know what became of the server.
+  if (!row) throw tokenHash === undefined ? notFound('The server was deleted.', { type: 'ServerDeleted' }) : invalid();
   return {
     session: {
       sessionId: row.id, protocol: row.protocol as ConsoleProtocol, instanceId: row.instance_id, instanceName: row.display_name,

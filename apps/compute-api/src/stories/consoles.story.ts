@@ -136,7 +136,8 @@ describe('consoles', () => {
     await lab.db.updateTable('hosts').set({ lease_until: sql`NOW(3) + INTERVAL 1 HOUR` }).where('id', '=', hostId).execute();
     await lab.call('DELETE', `/v2.1/servers/${id}`);
     expect(await verdict()).toEqual(['deleted']);
-    await expect(open({ pageHash })).rejects.toThrow(REFUSED);
+    await expect(open({ pageHash })).rejects.toMatchObject({ kind: 'notFound', type: 'ServerDeleted' });
+    await expect(open({ pageHash: hashSecret(newHexId()) })).rejects.toThrow(REFUSED);
   });
 
   it('are found on the destination of a migration before the books say so', async () => {

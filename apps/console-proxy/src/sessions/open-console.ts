@@ -36,7 +36,7 @@ export async function openConsole({ consoles, identity, isRevoked, logger }: Con
     });
     return { session, attemptId, hostId: route.hostId, host: socket };
   } catch (error) {
-    if (error instanceof CloudError && error.kind === 'notFound') return { refused: CLOSE.invalid, reason: 'invalid' };
+    if (error instanceof CloudError && error.kind === 'notFound') return error.type === 'ServerDeleted' ? { refused: CLOSE.deleted, reason: 'deleted' } : { refused: CLOSE.invalid, reason: 'invalid' };
     logger.warn({ reason: errorMessage(error) }, 'a console could not be reached');
     // The guest may just be going from one host to another: the next try asks anew.
     return { refused: CLOSE.wait, reason: error instanceof HostAnswerError ? 'moving' : 'unreachable' };
