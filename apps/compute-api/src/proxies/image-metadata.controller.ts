@@ -1,7 +1,7 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
 import { Type } from '@sinclair/typebox';
 import { badRequest, CloudError, notFound, type RequestContext } from '@virga/core';
-import { Authenticated, Caller, ValidBody } from '@virga/rest';
+import { Authenticated, Authorize, Caller, ValidBody } from '@virga/rest';
 import { Served, under } from '../microversions';
 import { readLimits } from '../quotas/quota-limits';
 import { MetadataItems } from '../servers/create-server.schema';
@@ -15,7 +15,7 @@ const Item = Type.Object({ meta: MetadataItems }, { additionalProperties: false 
 interface Patch { op: 'add' | 'replace' | 'remove'; path: string; value?: string }
 const pointer = (name: string): string => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
-/** An image's properties as compute's metadata, until 2.38. Who may change them is decided by the image service. */
+/** An image's properties as compute's metadata, until 2.38. Whose images may be seen and changed is decided by the image service. */
 @Controller(under('images/:id/metadata'))
 export class ImageMetadataController {
   constructor(@Inject(NEIGHBOUR_APIS) private readonly apis: NeighbourApis, @Inject(DB) private readonly db: Db) {}
@@ -37,21 +37,21 @@ export class ImageMetadataController {
   @Post()
   @HttpCode(200)
   @Served(1, 38)
-  @Authenticated()
+  @Authorize('os_compute_api:image-metadata:create')
   async add(@Param('id') id: string, @Caller() caller: RequestContext, @ValidBody(Metadata) { metadata }: { metadata: Record<string, string> }) {
     return { metadata: await this.write(caller, await this.find(caller, id), metadata, false) };
   }
 
   @Put()
   @Served(1, 38)
-  @Authenticated()
+  @Authorize('os_compute_api:image-metadata:update')
   async replace(@Param('id') id: string, @Caller() caller: RequestContext, @ValidBody(Metadata) { metadata }: { metadata: Record<string, string> }) {
     return { metadata: await this.write(caller, await this.find(caller, id), metadata, true) };
   }
 
   @Put(':key')
   @Served(1, 38)
-  @Authenticated()
+  @Authorize('os_compute_api:image-metadata:update')
   async set(@Param('id') id: string, @Param('key') key: string, @Caller() caller: RequestContext, @ValidBody(Item) { meta }: { meta: Record<string, string> }) {
     if (Object.keys(meta).length !== 1 || !Object.hasOwn(meta, key)) throw badRequest('Request body and URI mismatch');
     await this.write(caller, await this.find(caller, id), meta, false);
@@ -61,7 +61,7 @@ export class ImageMetadataController {
   @Delete(':key')
   @HttpCode(204)
   @Served(1, 38)
-  @Authenticated()
+  @Authorize('os_compute_api:image-metadata:delete')
   async remove(@Param('id') id: string, @Param('key') key: string, @Caller() caller: RequestContext) {
     const image = await this.find(caller, id);
     this.value(image, key);

@@ -1,6 +1,6 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Query, Req } from '@nestjs/common';
 import { CloudError, forbidden, notFound, type RequestContext } from '@virga/core';
-import { Authenticated, baseUrl, Caller, readPage, withQuery, type FastifyRequest } from '@virga/rest';
+import { Authenticated, Authorize, baseUrl, Caller, readPage, withQuery, type FastifyRequest } from '@virga/rest';
 import { Served, under } from '../microversions';
 import { NEIGHBOUR_APIS, SETTINGS, type ComputeSettings } from '../tokens';
 import { readTime } from '../times';
@@ -39,7 +39,7 @@ function filtersOf(query: ListQuery): Record<string, string> | undefined {
   }));
 }
 
-// The image service decides who sees and deletes what: these routes have no rule of compute.
+// The image service decides who sees what: the reading routes have no rule of compute.
 /** Images in compute's own form, until 2.35. */
 @Controller(under('images'))
 export class ImagesController {
@@ -69,7 +69,7 @@ export class ImagesController {
   @Delete(':id')
   @HttpCode(204)
   @Served(1, 35)
-  @Authenticated()
+  @Authorize('os_compute_api:images:delete')
   async remove(@Param('id') id: string, @Caller() caller: RequestContext) {
     await this.apis.image.ask(caller, 'DELETE', `/v2/images/${segment(id)}`).catch(imageRefused);
   }

@@ -92,7 +92,7 @@ describe('every route as every persona', () => {
       fixtures,
       send: async (method, path, token, version, body) => (await lab.call(method, path, body, { token, version })).status,
     });
-  }, 240_000);
+  }, 400_000);
   afterAll(() => lab.stop());
 
   it('is let through where the table says', () => {
