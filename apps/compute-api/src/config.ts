@@ -71,6 +71,9 @@ export const ConductorConfig = Type.Object({
     default: 600, minimum: 1, description: 'How long a live migration that was interrupted after the switch to post-copy is taken up again before the guest is given up, seconds.',
   }),
   VIRGA_COMPUTE_DRAIN_AT_ONCE: Type.Integer({ default: 2, minimum: 1, maximum: 64, description: 'Guests of a drained host that are moved at the same time.' }),
+  VIRGA_COMPUTE_FENCE_COMMAND: Type.String({
+    default: '', pattern: '^(/.*)?$', description: 'Program that gets the name of a dead host and cuts its power before its servers are evacuated; exit code 0 says that it is surely off. Empty: an administrator says so by forcing the compute service down.',
+  }),
   VIRGA_COMPUTE_ALLOW_RESIZE_TO_SAME_HOST: Type.Boolean({ default: true, description: 'Whether the scheduler may leave a server that is resized on its host.' }),
   VIRGA_COMPUTE_RESIZE_CONFIRM_WINDOW: Type.Integer({ default: 0, minimum: 0, description: 'After so long a resize or cold migration that nobody has confirmed is confirmed, seconds; 0 = never.' }),
   VIRGA_COMPUTE_HOST_LEASE_MS: Type.Integer({ default: 10_000, minimum: 500, description: 'How long a host is alive after a report.' }),

@@ -5,6 +5,7 @@ import { RabbitBus, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { Conductor } from './conductor';
 import { ConductorMetrics } from './conductor-metrics';
+import { fenceByCommand } from './evacuation/host-is-off';
 import { conductorConfig } from './config';
 import { drainHost, restoreHost } from './drains/drain-host';
 import { computeMigrations } from './db/migrations';
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
         recoverMs: config.VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS * 1000,
       },
       drainAtOnce: config.VIRGA_COMPUTE_DRAIN_AT_ONCE,
+      ...(config.VIRGA_COMPUTE_FENCE_COMMAND && { fence: fenceByCommand(config.VIRGA_COMPUTE_FENCE_COMMAND) }),
       resize: { sameHost: config.VIRGA_COMPUTE_ALLOW_RESIZE_TO_SAME_HOST }, resizeConfirmSeconds: config.VIRGA_COMPUTE_RESIZE_CONFIRM_WINDOW,
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),
     });

@@ -5,7 +5,7 @@ import type { OperationsTable } from '../db/schema';
 export const OPERATION_KINDS = [
   'build-instance', 'delete-instance', 'power-action', 'reap-instance',
   'attach-interface', 'detach-interface', 'rebuild-instance', 'snapshot-instance', 'live-migrate',
-  'resize-instance', 'confirm-resize', 'revert-resize',
+  'resize-instance', 'confirm-resize', 'revert-resize', 'evacuate-instance',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 export type OperationPhase = 'do' | 'undo';

@@ -33,6 +33,7 @@ export const serverPolicies: Policies = {
   'os_compute_api:os-server-diagnostics': rule(admin, 'Show what the hypervisor knows of a server.'),
   'compute:server:topology:index': rule(adminOrReader, 'Show the NUMA topology of a server.'),
   'os_compute_api:os-server-external-events:create': rule(service, 'Tell compute what happened to ports and volumes of servers.'),
+  'os_compute_api:os-evacuate': rule(admin, 'Bring a server of a dead host up elsewhere.'),
   'os_compute_api:servers:resize': rule(adminOrMember, 'Resize a server.'),
   'os_compute_api:servers:confirm_resize': rule(adminOrMember, 'Confirm the new size or host of a server.'),
   'os_compute_api:servers:revert_resize': rule(adminOrMember, 'Bring a server back to its old size and host.'),

@@ -1,6 +1,7 @@
 import type { OperationKind } from '../operations/operation';
 import type { Workflow } from '../operations/workflow';
 import { attachInterface, detachInterface } from './attach-interface';
+import { evacuateInstance } from './evacuate-instance';
 import { buildInstance } from './build-instance';
 import { confirmResize } from './confirm-resize';
 import { deleteInstance } from './delete-instance';
@@ -26,4 +27,5 @@ export const WORKFLOWS: Record<OperationKind, Workflow> = {
   'resize-instance': resizeInstance(DEFAULT_RESIZE_SETTINGS),
   'confirm-resize': confirmResize,
   'revert-resize': revertResize,
+  'evacuate-instance': evacuateInstance(),
 };

@@ -46,6 +46,7 @@ export const SERVER_ACTIONS = {
   migrate: power('migrate', 'migrate', 'os-migrate-server:migrate', ['active', 'stopped'], 'resize_prep'),
   confirmResize: power('confirmResize', 'confirmResize', 'servers:confirm_resize', ['resized'], 'resize_confirming'),
   revertResize: power('revertResize', 'revertResize', 'servers:revert_resize', ['resized'], 'resize_reverting'),
+  evacuate: power('evacuate', 'evacuate', 'os-evacuate', ['active', 'stopped', 'error'], 'rebuilding'),
   lock: always('lock', 'lock', 'os-lock-server:lock', true),
   unlock: always('unlock', 'unlock', 'os-lock-server:unlock', true),
   resetState: always('os-resetState', 'reset_state', 'os-admin-actions:reset_state', true),

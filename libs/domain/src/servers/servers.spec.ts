@@ -26,6 +26,7 @@ const ALLOWED: Record<keyof typeof SERVER_ACTIONS, VmState[] | 'any'> = {
   migrate: ['active', 'stopped'],
   confirmResize: ['resized'],
   revertResize: ['resized'],
+  evacuate: ['active', 'stopped', 'error'],
   lock: 'any',
   unlock: 'any',
   resetState: 'any',

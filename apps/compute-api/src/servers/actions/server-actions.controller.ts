@@ -9,6 +9,7 @@ import { addressActions } from './addresses';
 import { changePassword } from './change-password';
 import { consoleOutput } from './console-output';
 import { deferredDeleteActions } from './deferred-delete';
+import { evacuate } from './evacuate';
 import { imageActions } from './create-image';
 import { legacyConsoleActions } from './legacy-consoles';
 import { liveMigrate } from './live-migrate';
@@ -21,7 +22,7 @@ import { securityGroupActions } from './security-groups';
 
 /** Everything that is built; any other key is no action of this cloud. */
 export const SERVER_ACTION_HANDLERS: Record<string, ActionHandler> = {
-  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, ...addressActions, ...resizeActions, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
+  ...powerActions, ...lockActions, ...legacyConsoleActions, ...deferredDeleteActions, ...securityGroupActions, ...imageActions, ...addressActions, ...resizeActions, evacuate, rebuild, changePassword, 'os-migrateLive': liveMigrate, 'os-resetState': resetState, 'os-getConsoleOutput': consoleOutput,
 };
 
 @Controller(under('servers/:id/action'))
