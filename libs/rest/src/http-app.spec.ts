@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Controller, Get, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Type } from '@sinclair/typebox';
@@ -151,5 +153,12 @@ describe('the HTTP edge', () => {
     expect(tooNew.json()).toEqual({ computeFault: { code: 406, message: 'Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.96.' } });
     expect((await get({ 'openstack-api-version': 'compute abc' })).statusCode).toBe(400);
     expect((await inject('GET', '/', { 'openstack-api-version': 'compute abc' })).statusCode).toBe(200);
+  });
+
+  it('answers a verb that no program knows in its own envelope', async () => {
+    await app.listen(0, '127.0.0.1');
+    const socket = connect(Number(new URL(await app.getUrl()).port), '127.0.0.1');
+    socket.write('FOO /v2.1/things HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 501 Not Implemented\r\n[^]*{"notImplemented":{"code":501,/);
   });
 });

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { Catch, Inject, Injectable, type ArgumentsHost, type CanActivate, type ExceptionFilter, type ExecutionContext, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory, Reflector } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ACCEPTED, CloudError, badRequest, internalError, newRequestId, unauthorized, withLogFields, type Logger, type RequestContext } from '@virga/core';
 import { FAULT_STYLES, type Fault, type ServiceName } from './faults';
@@ -9,6 +10,7 @@ import { isAllowed } from './access-rules';
 import { formatVersion, negotiateVersion, type MicroversionRange } from './microversion';
 import { PUBLIC, RULE, setEdgeStyle } from './decorators';
 import { PolicyEnforcer, type Policies } from './policy';
+import { answerUnread } from './unread-requests';
 import { requestContext, requestState, setRequestState, type RequestState } from './request-state';
 
 export interface HttpEdgeOptions {
@@ -201,6 +203,7 @@ export async function createHttpApp(rootModule: Type | DynamicModule, options: H
       const known = error.code === 'FST_ERR_BAD_URL' ? badRequest('The path of the request cannot be decoded.') : new CloudError('routeNotFound', 'The resource could not be found.');
       filter.answer(known, request, reply);
     },
+    clientErrorHandler: (error: { code?: string }, socket: Socket) => answerUnread(style, error, socket),
     forceCloseConnections: 'idle',
     keepAliveTimeout: 75_000,
     requestTimeout: 0,

@@ -22,7 +22,7 @@ export class NeighbourApi {
     }).catch((cause: unknown) => { throw unavailable('A service that is needed for this does not answer.', { cause }); });
     const text = await answer.text();
     if (answer.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
-    const kind = KINDS[answer.status];
+    const kind = KINDS[answer.status] ?? (answer.status >= 400 && answer.status < 500 ? 'badRequest' : undefined);
     if (!kind) throw unavailable('A service that is needed for this does not answer as it should.', { cause: new Error(`${method} ${path}: ${answer.status}`) });
     const { type, message } = told(text);
     throw new CloudError(kind, message, type === undefined ? {} : { type });
