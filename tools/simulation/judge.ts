@@ -23,7 +23,7 @@ export async function settle(stage: Stage): Promise<string[]> {
     await pause(ROUND_MS);
     live = await liveOperations(world);
   }
-  if (live.length === 0) return [`hosts run other instances than the books say: ${await difference(stage)}`];
+  if (live.length === 0) return [`hosts run other instances than the books say: ${JSON.stringify(await differences(stage))}`];
   return live.map(({ kind, state, phase, step }) => `an operation does not end: ${kind} is ${state} at ${phase} ${step}`);
 }
 
@@ -35,20 +35,20 @@ async function leap({ world }: Stage, ms: number): Promise<void> {
   world.time.now += ms;
 }
 
-async function placed({ world, hosts }: Stage): Promise<{ booked: string[]; found: string[] }> {
-  const rows = await world.db.selectFrom('instances').select(['id', 'host_id']).where('deleted_at', 'is', null).where('host_id', 'is not', null).execute();
-  const found = await Promise.all(hosts.map(async (host) => (await host.driver.list()).map(({ instanceId }) => `${instanceId} ${host.id}`)));
-  return { booked: rows.map(({ id, host_id: host }) => `${id} ${host}`).sort(), found: found.flat().sort() };
+/** What of the books is not on its host, and what is on a host and not in the books; of what has gone wrong the host may have nothing any more. */
+async function differences({ world, hosts }: Stage): Promise<{ missing: string[]; superfluous: string[] }> {
+  const rows = await world.db.selectFrom('instances').select(['id', 'host_id', 'vm_state']).where('deleted_at', 'is', null).where('host_id', 'is not', null).orderBy('id').execute();
+  const found = (await Promise.all(hosts.map(async (host) => (await host.driver.list()).map(({ instanceId }) => `${instanceId} ${host.id}`)))).flat();
+  const booked = rows.map(({ id, host_id: host, vm_state: state }) => ({ place: `${id} ${host}`, state }));
+  return {
+    missing: booked.filter(({ place, state }) => state !== 'error' && !found.includes(place)).map(({ place }) => place),
+    superfluous: found.filter((place) => !booked.some((one) => one.place === place)).sort(),
+  };
 }
 
 async function domainsMatch(stage: Stage): Promise<boolean> {
-  const { booked, found } = await placed(stage);
-  return JSON.stringify(booked) === JSON.stringify(found);
-}
-
-async function difference(stage: Stage): Promise<string> {
-  const { booked, found } = await placed(stage);
-  return JSON.stringify({ missing: booked.filter((one) => !found.includes(one)), superfluous: found.filter((one) => !booked.includes(one)) });
+  const { missing, superfluous } = await differences(stage);
+  return missing.length + superfluous.length === 0;
 }
 
 /** A port without a network service below it never becomes active. */
@@ -74,8 +74,9 @@ export async function judge(stage: Stage): Promise<string[]> {
   const wrong = [...pass.found.values()].map(({ invariant, violation }) => `${invariant.name}: ${violation.sentence}`);
   wrong.push(...pass.unchecked.map(({ invariant, reason }) => `${invariant} could not be looked at: ${reason}`));
   const rows = await world.db.selectFrom('instances').selectAll().where('deleted_at', 'is', null).execute();
-  for (const { id, task_state: task, vm_state: vm } of rows) {
+  for (const { id, task_state: task, vm_state: vm, host_id: host } of rows) {
     if (task !== null) wrong.push(`server ${id} is stuck in ${vm}/${task}`);
+    if (vm === 'error' && host === null && world.network.portsOf(id).length > 0) wrong.push(`server ${id} was never built and keeps its ports`);
     if (!RESTING.includes(vm)) wrong.push(`server ${id} has ended as ${vm}`);
   }
   const { booked, counted } = await world.usage();

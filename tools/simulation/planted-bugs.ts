@@ -61,6 +61,10 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
   'a delete forgets the ports': { finds: /ports are left|port-belongs/, workflows: steps('delete-instance', without('release_ports')) },
   'a delete forgets the claim': { finds: /claims are left|allocation-belongs/, workflows: steps('delete-instance', without('release_host')) },
   'a finished build keeps its task state': { finds: /stuck in/, workflows: changed('build-instance', () => ({ succeeded: nothing })) },
+  'a failed build keeps its ports': {
+    refuses: ['define'], finds: /never built and keeps its ports/,
+    workflows: steps('build-instance', ({ undo, ...step }) => (step.name === 'allocate_ports' || !undo ? step : { ...step, undo })),
+  },
   'a failed power action keeps its task state': { refuses: ['stop', 'pause', 'suspend'], finds: /stuck in/, workflows: changed('power-action', () => ({ failed: nothing })) },
   'nobody looks for operations whose message was lost': { favours: 'lost', finds: /does not end/, blind: true },
   'a repeated command is begun again': {

@@ -2,6 +2,7 @@ import { OutboxRelay } from '@virga/db';
 import { Conductor } from '../../apps/compute-api/src/conductor';
 import { outboxPublisher } from '../../apps/compute-api/src/operations/publish-outbox';
 import { LIVE_STATES } from '../../apps/compute-api/src/operations/operation';
+import type { FakeLink } from '../../apps/compute-agent/src/virt/fake/fake-migrations';
 import { SIMULATED_VERBS, type SimulatedVerb } from '../../apps/compute-agent/src/virt/fake/simulation';
 import type { PlantedBug } from './planted-bugs';
 import { Random } from './random';
@@ -47,7 +48,8 @@ export class Stage {
   constructor(readonly world: World, readonly random: Random, readonly bug: PlantedBug) {
     this.rate = bug.favours ? FAVOURED_RATE : random.pick([0, 0.01, 0.03, 0.06]);
     const times = Object.fromEntries(SIMULATED_VERBS.map((verb) => [verb, [1, random.pick([20, 400, 5000])] as const]));
-    this.hosts = Array.from({ length: HOSTS }, (_, index) => new PlayedHost(world, index, { seed: `${random.below(1e9)}`, times, failures: this.failures }, bug.host));
+    const link: FakeLink = new Map();
+    this.hosts = Array.from({ length: HOSTS }, (_, index) => new PlayedHost(world, index, { seed: `${random.below(1e9)}`, times, failures: this.failures }, link, bug.host));
   }
 
   begin(): void {

@@ -4,6 +4,7 @@ import { fleetHostId, fleetUser, type Bus, type Contract, type Handlers } from '
 import { hostMemory, type HostMemory, type HostRecord } from '../../apps/compute-agent/src/fleet/fleet-memory';
 import { SimulatedHost } from '../../apps/compute-agent/src/fleet/simulated-host';
 import { FakeDriver } from '../../apps/compute-agent/src/virt/fake/fake-driver';
+import type { FakeLink } from '../../apps/compute-agent/src/virt/fake/fake-migrations';
 import type { SimulationSettings } from '../../apps/compute-agent/src/virt/fake/simulation';
 import { never, currentProcess, SimulatedProcess, type ProcessSpec } from './simulated-process';
 import { simulatedBus } from './simulated-bus';
@@ -32,7 +33,7 @@ export class PlayedHost {
   readonly taken = new Map<string, HostCommand>();
   readonly told = new Set<string>();
 
-  constructor(private readonly world: World, private readonly index: number, private readonly simulation: SimulationSettings, private readonly spoil: SpoiledHost = {}) {
+  constructor(private readonly world: World, private readonly index: number, private readonly simulation: SimulationSettings, private readonly link: FakeLink, private readonly spoil: SpoiledHost = {}) {
     this.id = fleetHostId(FLEET, index);
     this.driver = new FakeDriver({ ...simulation, ...TOTALS });
   }
@@ -45,7 +46,7 @@ export class PlayedHost {
       this.spoil.memory?.(memory);
       const host = new SimulatedHost({
         fleet: FLEET, index: this.index, bus: this.watched(simulatedBus(this.world.broker.connect(fleetUser(FLEET))), memory), memory: { of: () => memory }, logger: this.world.logger,
-        totals: TOTALS, simulation: this.simulation, seed: this.simulation.seed, driver: this.driver,
+        totals: TOTALS, simulation: this.simulation, seed: this.simulation.seed, driver: this.driver, link: this.link,
       });
       await host.start(0, booted);
     });

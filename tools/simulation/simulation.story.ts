@@ -5,7 +5,7 @@ import type { FaultCounts } from './simulated-process';
 import { installWorlds, World } from './world';
 
 const SEED = Number(process.env.SIMULATE_SEED ?? 20261125);
-const SCHEDULES = Number(process.env.SIMULATE_SCHEDULES ?? 120);
+const SCHEDULES = Number(process.env.SIMULATE_SCHEDULES ?? 24);
 const REPLAY = process.env.SIMULATE_REPLAY;
 
 const WORLDS = Number(process.env.SIMULATE_WORLDS ?? 4);
@@ -35,7 +35,7 @@ it(`holds every invariant after ${SCHEDULES} schedules of faults`, async () => {
         failed.push(outcome);
         process.stderr.write(`seed ${seed}: ${outcome.wrong.join('; ')}\n`);
       }
-      if (sum.schedules % 500 === 0) process.stderr.write(`${JSON.stringify(sum)}\n`);
+      if (sum.schedules % 50 === 0) process.stderr.write(`${JSON.stringify(sum)}\n`);
     }
   }));
   process.stderr.write(`${JSON.stringify({ ...sum, cpuSeconds: cpuSeconds(worlds) - before })}\n`);

@@ -6,6 +6,7 @@ import { readFleetConfig } from './config';
 import { FleetMemory } from './fleet/fleet-memory';
 import { readFailures, readTimes } from './fleet/fleet.config';
 import { SimulatedHost } from './fleet/simulated-host';
+import type { FakeLink } from './virt/fake/fake-migrations';
 
 /** Each host takes two channels of its connection, of which the broker allows 2047. */
 const HOSTS_PER_CONNECTION = 500;
@@ -25,8 +26,9 @@ void runService({ name: 'fleet', adminListen: config.VIRGA_ADMIN_LISTEN, logLeve
     buses.push(bus);
     onStop('bus', () => bus.close());
   }
+  const link: FakeLink = new Map();
   const hosts = Array.from({ length: count }, (_, index) => new SimulatedHost({
-    fleet, index, seed, memory, logger, bus: buses[Math.floor(index / HOSTS_PER_CONNECTION)]!,
+    fleet, index, seed, memory, logger, link, bus: buses[Math.floor(index / HOSTS_PER_CONNECTION)]!,
     totals: { vcpus: config.VIRGA_FLEET_VCPUS, memoryMb: config.VIRGA_FLEET_MEMORY_MB, diskGb: config.VIRGA_FLEET_DISK_GB },
     simulation: { times: readTimes(config.VIRGA_FLEET_TIMES), failures: readFailures(config.VIRGA_FLEET_FAILURES) },
   }));

@@ -10,10 +10,12 @@ import { isStillHere } from '../hosts/is-still-here';
 import { recoverGuests } from '../hosts/recover-guests';
 import type { DesiredPower, InstanceHost } from '../instances/instance-host';
 import { verbTable } from '../instances/verbs';
+import type { MigrationHost } from '../migration/migration-host';
 import { FakeDriver } from '../virt/fake/fake-driver';
+import { FakeMigrations, type FakeLink } from '../virt/fake/fake-migrations';
 import { Simulation, type SimulationSettings } from '../virt/fake/simulation';
 import type { PowerState } from '../virt/virt-driver';
-import type { FleetMemory } from './fleet-memory';
+import type { FleetMemory, HostMemory } from './fleet-memory';
 import { imaginedParts, SimulatedWorkshop } from './simulated-workshop';
 
 export interface SimulatedHostOptions {
@@ -28,6 +30,8 @@ export interface SimulatedHostOptions {
   seed: string;
   /** Machines that outlive the agent; without them those that were running are there again. */
   driver?: FakeDriver;
+  /** The hosts to which machines can be moved while they run; without it there are none. */
+  link?: FakeLink;
 }
 
 const STATE_OF: Record<DesiredPower, PowerState> = { running: 1, paused: 3, stopped: 4, suspended: 7 };
@@ -47,6 +51,7 @@ export class SimulatedHost {
   private sequence = firstSequence();
   private readonly stopping = new AbortController();
   private readonly gateway: Client<typeof agentGatewayContract>;
+  private readonly moving: MigrationHost | undefined;
 
   constructor(private readonly options: SimulatedHostOptions) {
     const { fleet, index, bus, memory, logger, totals, seed } = options;
@@ -58,7 +63,8 @@ export class SimulatedHost {
     this.host = { driver: this.driver, store: records, workshop: new SimulatedWorkshop(new Simulation({ ...simulation, seed: `${simulation.seed}/workshop` }), this.hostname) };
     const gateway = this.gateway = bus.client(agentGatewayContract);
     this.reports = new ReportSender((report) => gateway.report(report), journal, logger);
-    this.runner = new CommandRunner(this.id, journal, verbTable(this.host), (report) => this.reports.deliver(report), logger);
+    this.moving = options.link && this.migrationHost(options.link, records, new Simulation({ ...simulation, seed: `${simulation.seed}/migrations` }));
+    this.runner = new CommandRunner(this.id, journal, verbTable(this.host, this.moving), (report) => this.reports.deliver(report), logger);
     this.heartbeat = new Heartbeat(() => this.describe(), gateway, () => ++this.sequence, logger);
     this.driver.onResync(() => this.heartbeat.hurry());
     this.driver.onPowerChange((instanceId, powerState, reason) => {
@@ -69,6 +75,27 @@ export class SimulatedHost {
         this.heartbeat.hurry();
       });
     });
+  }
+
+  private get migrationUri(): string {
+    return `qemu+tls://${this.hostname}/system`;
+  }
+
+  private migrationHost(link: FakeLink, records: HostMemory['records'], simulation: Simulation): MigrationHost {
+    const { host, driver, gateway } = this;
+    link.set(this.migrationUri, driver);
+    return {
+      ...host, logger: this.options.logger, migrations: new FakeMigrations(driver, link, simulation, (instanceId) => records.left(instanceId)),
+      notes: { begun: (id) => records.migrationBegun(id), note: (id, migrationId) => records.noteMigration(id, migrationId) },
+      places: (id) => ({ instance: `/simulated/${id}`, images: '/simulated/images' }),
+      receive: async (spec, signal) => {
+        await host.workshop.prepare(spec, signal);
+        await records.receive(spec);
+      },
+      check: async ({ instanceId }) => ({ reasons: (await driver.powerState(instanceId)) === 0 ? [] : ['it has a machine of the instance already'], absentImages: [] }),
+      dropStream: async () => 0,
+      tell: (progress) => gateway.migrationProgress({ hostId: this.id, sequence: ++this.sequence, ...progress }),
+    };
   }
 
   /**
@@ -83,7 +110,7 @@ export class SimulatedHost {
       const isHere = (instanceId: string) => isStillHere(() => ask(instanceId), this.options.logger, this.stopping.signal);
       await recoverGuests(this.host, true, (instanceId) => this.runner.isBusy(instanceId), isHere, this.options.logger);
     }
-    this.served = await this.options.bus.serve(hostAgentContract, agentHandlers(this.host, this.runner, this.options.logger), { hostId: this.id, concurrency: 32 });
+    this.served = await this.options.bus.serve(hostAgentContract, agentHandlers(this.host, this.runner, this.options.logger, undefined, this.moving), { hostId: this.id, concurrency: 32 });
     this.heartbeat.start(delayMs);
   }
 
@@ -119,6 +146,7 @@ export class SimulatedHost {
     return {
       facts: {
         hostId: this.id, hostname: this.hostname, hostIp: '127.0.0.1', hypervisorType, hypervisorVersion, cpuInfo, totals, traits: ['CUSTOM_VIRGA_SIMULATED'], simulated: true,
+        ...(this.moving && { migrationUri: this.migrationUri }),
       },
       usage: {
         memoryMbUsed: sum(({ memoryMb }) => memoryMb), diskGbUsed: sum(({ rootGb, ephemeralGb }) => rootGb + ephemeralGb),

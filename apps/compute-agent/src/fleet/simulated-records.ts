@@ -7,13 +7,20 @@ export type InstanceRecord =
   | { kind: 'instance'; spec: BuildSpec; power: DesiredPower }
   | { kind: 'power'; instanceId: string; power: DesiredPower }
   | { kind: 'gone'; instanceId: string }
+  /** It comes by a live migration: what of it is here is known before its machine is. */
+  | { kind: 'received'; spec: BuildSpec }
+  /** A live migration away from here was begun; its machine has left. */
+  | { kind: 'moving'; instanceId: string; migrationId: string }
+  | { kind: 'left'; instanceId: string }
   | { kind: 'aside'; spec: BuildSpec; note: AsideNote }
   | { kind: 'aside-gone'; instanceId: string };
-export const INSTANCE_RECORD_KINDS: ReadonlySet<string> = new Set(['instance', 'power', 'gone', 'aside', 'aside-gone']);
+export const INSTANCE_RECORD_KINDS: ReadonlySet<string> = new Set(['instance', 'power', 'gone', 'received', 'moving', 'left', 'aside', 'aside-gone']);
 
 interface Known {
   spec: BuildSpec;
-  power?: DesiredPower;
+  power?: DesiredPower | undefined;
+  received?: true;
+  migrationId?: string;
 }
 
 /**
@@ -54,9 +61,31 @@ export class SimulatedRecords implements InstanceRecords {
     return [...this.known.keys()];
   }
 
+  async receive(spec: BuildSpec): Promise<void> {
+    await this.write({ kind: 'received', spec });
+  }
+
+  /** Which live migration of the instance was begun here last. */
+  async migrationBegun(instanceId: string): Promise<string | undefined> {
+    return this.known.get(instanceId)?.migrationId;
+  }
+
+  noteMigration(instanceId: string, migrationId: string): Promise<void> {
+    return this.write({ kind: 'moving', instanceId, migrationId });
+  }
+
+  left(instanceId: string): Promise<void> {
+    return this.write({ kind: 'left', instanceId });
+  }
+
+  private async write(record: InstanceRecord): Promise<void> {
+    await this.append(record);
+    this.apply(record);
+  }
+
   async remove(instanceId: string): Promise<void> {
     const known = this.known.get(instanceId);
-    if (known?.power !== undefined) await this.append({ kind: 'gone', instanceId });
+    if (known && (known.power !== undefined || known.received || known.migrationId !== undefined)) await this.append({ kind: 'gone', instanceId });
     this.known.delete(instanceId);
   }
 
@@ -92,7 +121,13 @@ export class SimulatedRecords implements InstanceRecords {
   /** What must be written so that whoever reads it knows the same. */
   snapshot(): InstanceRecord[] {
     return [
-      ...[...this.known.values()].flatMap(({ spec, power }): InstanceRecord[] => (power === undefined ? [] : [{ kind: 'instance', spec, power }])),
+      ...[...this.known.values()].flatMap(({ spec, power, received, migrationId }): InstanceRecord[] => {
+        if (power === undefined && !received && migrationId === undefined) return [];
+        return [
+          power === undefined ? { kind: 'received', spec } : { kind: 'instance', spec, power },
+          ...(migrationId === undefined ? [] : [{ kind: 'moving', instanceId: spec.instanceId, migrationId } as const]),
+        ];
+      }),
       ...[...this.kept.values()].map(({ spec, note }): InstanceRecord => ({ kind: 'aside', spec, note })),
     ];
   }
@@ -105,6 +140,9 @@ export class SimulatedRecords implements InstanceRecords {
 
   private apply(record: InstanceRecord): void {
     if (record.kind === 'instance') this.known.set(record.spec.instanceId, { spec: record.spec, power: record.power });
+    else if (record.kind === 'received') this.known.set(record.spec.instanceId, { spec: record.spec, received: true });
+    else if (record.kind === 'moving') Object.assign(this.known.get(record.instanceId) ?? {}, { migrationId: record.migrationId });
+    else if (record.kind === 'left') Object.assign(this.known.get(record.instanceId) ?? {}, { power: undefined });
     else if (record.kind === 'gone') this.known.delete(record.instanceId);
     else if (record.kind === 'aside-gone') this.kept.delete(record.instanceId);
     else if (record.kind === 'aside') {

@@ -142,6 +142,19 @@ export class FakeDriver implements VirtDriver {
     this.tell(instanceId, crashed, 'the machine crashed');
   }
 
+  /** Memory of a machine, MB. */
+  memoryOf(instanceId: string): number {
+    return this.machine(instanceId).spec.flavor.memoryMb;
+  }
+
+  /** A machine that is on goes on at another host as it was here; between two moments it is on neither, and never on both. */
+  moveTo(other: FakeDriver, instanceId: string): void {
+    const machine = this.machine(instanceId);
+    this.move(machine, [running, paused], machine.powerState);
+    this.machines.delete(instanceId);
+    other.machines.set(instanceId, machine);
+  }
+
   /** The host has lost its power, and nobody is there to tell of it; what was suspended lies on disk. */
   losePower(): void {
     for (const machine of this.machines.values()) if (machine.powerState !== suspended) machine.powerState = shutdown;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { internalError, systemClock, unavailable, type Clock } from '@virga/core';
 
 /** What takes time and may fail on a simulated host. */
-export const SIMULATED_VERBS = ['prepare', 'connect', 'define', 'start', 'stop', 'pause', 'unpause', 'suspend', 'remove', 'attach', 'detach', 'copy'] as const;
+export const SIMULATED_VERBS = ['prepare', 'connect', 'define', 'start', 'stop', 'pause', 'unpause', 'suspend', 'remove', 'attach', 'detach', 'copy', 'migrate'] as const;
 export type SimulatedVerb = (typeof SIMULATED_VERBS)[number];
 
 export interface SimulationSettings {
