@@ -95,6 +95,8 @@ async function main(): Promise<number> {
   // What is still there is deleted; then nothing at all may be left.
   const { body } = await api.insist('compute', 'GET', '/servers?all_tenants=1');
   const servers = (body.servers as { id: string; name: string }[]).filter(({ name }) => name.startsWith('chaos-'));
+  // Servers of somebody else may stay.
+  const others = new Set((body.servers as { id: string }[]).map(({ id }) => id).filter((id) => !servers.some((own) => own.id === id)));
   for (const { id } of servers) await api.insist('compute', 'DELETE', `/servers/${id}`);
   const { body: { floatingips } } = await api.insist('network', 'GET', '/floatingips');
   for (const { id, description } of floatingips as { id: string; description: string }[]) if (description.startsWith('chaos ')) await api.insist('network', 'DELETE', `/floatingips/${id}`);
@@ -105,7 +107,7 @@ async function main(): Promise<number> {
     seconds: (lastBackAt - began) / 1000, operationsRestMs: rest.operationsAt === undefined ? undefined : rest.operationsAt - lastBackAt,
     restMs: rest.cleanAt === undefined ? undefined : rest.cleanAt - lastBackAt, doubled: [...doubled], violations: rest.report?.violations ?? [],
     orphans: empty.report?.violations ?? [], unchecked: empty.report?.unchecked ?? [{ invariant: 'all', reason: 'the conductor does not answer' }],
-    guestsLeft: guestProcesses(site).length, deadLetters: empty.report?.deadLetters ?? null,
+    guestsLeft: guestProcesses(site).filter((id) => !others.has(id)).length, deadLetters: empty.report?.deadLetters ?? null,
     machine: `${cpus().length} x ${cpus()[0]!.model}, ${Math.round(totalmem() / 2 ** 30)} GiB; guests emulated (${readFileSync(join(site.state, 'site.json'), 'utf8').includes('"kvm"') ? 'kvm' : 'qemu'})`,
   };
   const { text, good } = renderResult(result);
