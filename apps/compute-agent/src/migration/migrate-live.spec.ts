@@ -111,6 +111,17 @@ it('takes a broken post-copy up again until it is through, and never starts the 
   expect(told).toContain('stuck');
 });
 
+it('has the other end told when the call itself waits for an end that has not noticed', async () => {
+  let end = (): void => undefined;
+  const told = Object.assign([] as string[], { push(this: string[], word: string) { if (word === 'stuck') end(); this[this.length] = word; return this.length; } });
+  const driver = new Scripted(['here']);
+  driver.send = async (_id, { resume }) => { driver.did.push(resume ? 'resume' : 'send'); if (!resume) await new Promise<void>((resolve) => { end = resolve; }); };
+  driver.job = async () => undefined;
+  driver.standing = async () => (driver.did.length === 0 ? 'here' : driver.did.includes('resume') ? 'gone' : 'broken');
+  expect(await migrate(driver, { told, recoverMs: 10_000 })).toMatchObject({ outcome: 'moved' });
+  expect(driver.did).toEqual(['send', 'resume']);
+});
+
 it('says so when it cannot be taken up', async () => {
   expect(await migrate(new Scripted(['here', { ...running, switched: true }, 'broken']), { recoverMs: -1 })).toMatchObject({ outcome: 'broken' });
 });

@@ -8,6 +8,8 @@ const LOOK_MS = 300;
 const TELL_MS = 900;
 const RECOVER_MS = 600_000;
 const RECOVER_PAUSE_MS = 1000;
+/** Looks at an interrupted migration whose call has not ended, before the other end is told. */
+const STUCK_LOOKS = 10;
 /** Tries of a source that cannot tell how its migration has ended; the hypervisors may still be settling it. */
 const DOUBT_LOOKS = 20;
 /** How long the hypervisor's daemon may be away without a break before this gives up, ms. */
@@ -85,14 +87,20 @@ export class LiveMigration {
   /** Resolves when nothing is under way any more. */
   private async watch(call: Call | undefined): Promise<void> {
     const { host, instanceId } = this;
-    for (;;) {
+    const lookMs = host.lookMs ?? LOOK_MS;
+    for (let brokenLooks = 0; ;) {
       const job = await this.whileAway(() => host.migrations.job(instanceId));
       if (call?.ended || (!call && !job)) {
         if (call?.error) this.abortedBecause ??= errorMessage(call.error);
         return;
       }
       if (job) await this.steer(job).catch((error: unknown) => { if (!isAway(error)) throw error; });
-      await systemClock.sleep(host.lookMs ?? LOOK_MS);
+      // The call may wait for the other end for ever, where nobody has noticed.
+      else if ((await this.whileAway(() => host.migrations.standing(instanceId))) === 'broken' && ++brokenLooks % STUCK_LOOKS === 0) {
+        this.mode = 'post-copy';
+        await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
+      }
+      await systemClock.sleep(lookMs);
     }
   }
 
