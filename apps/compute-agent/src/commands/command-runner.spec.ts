@@ -46,6 +46,14 @@ it('refuses an older generation without a report', async () => {
   expect(reports.map(({ commandId }) => commandId)).toEqual(['new']);
 });
 
+it('refuses an older generation that comes while a newer one is being written down', async () => {
+  const { journal, runner, reports, settled } = await setUp({ start: () => Promise.resolve({}) });
+  await Promise.all([runner.accept(command('new', { generation: 2 })), runner.accept(command('old'))]);
+  await settled();
+  expect(reports.map(({ commandId }) => commandId)).toEqual(['new']);
+  expect(journal.find('old')).toBeUndefined();
+});
+
 it('ends a running command when a newer generation comes, and runs the newer one after it', async () => {
   const order: string[] = [];
   const { runner, reports, settled } = await setUp({

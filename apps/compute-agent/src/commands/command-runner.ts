@@ -27,6 +27,8 @@ export class CommandRunner {
   private readonly lines = new Map<string, Promise<void>>();
   /** Commands that are on their way into the journal. */
   private readonly accepting = new Map<string, Promise<void>>();
+  /** The last of them by instance: an older generation must not be judged while a newer one is still being written. */
+  private readonly lastAccepting = new Map<string, Promise<void>>();
   /** Commands that are to end before they begin. */
   private readonly unwanted = new Set<string>();
   private stopping = false;
@@ -44,12 +46,17 @@ export class CommandRunner {
 
   /** Resolves once the command is in the journal: from then on it is ours, whatever happens to this process. */
   accept(command: HostCommand): Promise<void> {
-    let work = this.accepting.get(command.commandId);
-    if (!work) {
-      work = this.take(command).finally(() => this.accepting.delete(command.commandId));
-      this.accepting.set(command.commandId, work);
-    }
-    return work;
+    const { commandId, instanceId } = command;
+    const known = this.accepting.get(commandId);
+    if (known) return known;
+    const before = this.lastAccepting.get(instanceId)?.catch(() => undefined) ?? Promise.resolve();
+    const taken = before.then(() => this.take(command)).finally(() => {
+      this.accepting.delete(commandId);
+      if (this.lastAccepting.get(instanceId) === taken) this.lastAccepting.delete(instanceId);
+    });
+    this.accepting.set(commandId, taken);
+    this.lastAccepting.set(instanceId, taken);
+    return taken;
   }
 
   /** At start: what was begun is finished, what was not reported is reported. */

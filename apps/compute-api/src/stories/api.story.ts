@@ -266,7 +266,7 @@ describe('the API', () => {
     expect((await lab.call('GET', '/v2.1/extensions/nosuch')).status).toBe(404);
   });
 
-  it.each([['GET', '/v2.1/nosuch'], ['PUT', '/v2.1/servers'], ['GET', '/v2.1/os-server-groups'], ['GET', '/nosuch'], ['POST', '/v2.1/servers/x/os-volume_attachments']])('has no %s %s', async (method, path) => {
+  it.each([['GET', '/v2.1/nosuch'], ['PUT', '/v2.1/servers'], ['GET', '/v2.1/os-agents'], ['GET', '/nosuch'], ['POST', '/v2.1/servers/x/os-virtual-interfaces']])('has no %s %s', async (method, path) => {
     expect(await lab.call(method, path, method === 'GET' ? undefined : {})).toMatchObject({ status: 404, body: { message: 'The resource could not be found.<br /><br />\n\n\n', code: '404 Not Found', title: 'Not Found' } });
     expect((await lab.call(method, path, method === 'GET' ? undefined : {}, { token: null })).status).toBe(401);
   });
