@@ -116,7 +116,7 @@ describe('actions on servers', () => {
   it('knows no other action', async () => {
     const id = await boot();
     expect(await act(id, { nosuch: null })).toMatchObject({ status: 400, body: { badRequest: { code: 400, message: 'There is no such action: nosuch' } } });
-    expect((await act(id, { restore: null })).status).toBe(400);
+    expect((await act(id, { unrescue: null })).status).toBe(400);
     expect((await act(id, {})).status).toBe(400);
     expect((await act(id, [])).status).toBe(400);
     expect((await act(id, { reboot: { type: 'MAYBE' } })).status).toBe(400);
