@@ -103,9 +103,9 @@ export class PlayedHost {
         return bus.serve(contract, {
           ...handlers,
           execute: async (command: HostCommand, meta: unknown) => {
-            const isNew = command.generation >= memory.journal.generation(command.instanceId);
             await execute(command, meta);
-            if (isNew) this.taken.set(command.commandId, command);
+            // An older one is refused without a word, also when the newer one was only being written as it came.
+            if (command.generation >= memory.journal.generation(command.instanceId)) this.taken.set(command.commandId, command);
           },
         } as Handlers<typeof contract>, options);
       },
