@@ -68,7 +68,7 @@ prepare() {
 end_to_end() {
   if [[ ! -x e2e/run.sh ]]; then : >"$logs/e2e.log"; fail_stage e2e 'e2e/run.sh is missing'; return; fi
   export VIRGA_E2E_STATE=${VIRGA_E2E_STATE:-/var/tmp/virga-e2e}
-  tests e2e 1500 e2e/run.sh && return
+  tests e2e 2400 e2e/run.sh && return
   # It takes its cloud down itself, unless it was ended.
   [[ ${E2E_KEEP:-} == 1 || ! -e $VIRGA_E2E_STATE/site.json ]] || within 180 ./virga destroy --yes --state "$VIRGA_E2E_STATE" >>"$logs/e2e.log" 2>&1 </dev/null
 }
@@ -89,7 +89,7 @@ for stage in "$@"; do
     types) check types 300 tsc --noEmit -p tsconfig.json ;;
     lint) check lint 300 bash tools/lint.sh ;;
     unit) tests unit 600 jest --selectProjects unit --testTimeout 60000 ;;
-    story) tests story 1500 jest --selectProjects story --runInBand --forceExit ;;
+    story) tests story 2400 jest --selectProjects story --runInBand --forceExit ;;
     e2e) end_to_end ;;
   esac
 done

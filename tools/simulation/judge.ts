@@ -104,12 +104,12 @@ const CLAIM = 'update `operations` set `state` = ?, `owner` = ?, `claim_epoch` =
 const OWNER = 'SELECT owner, lease_until FROM operations WHERE id = ?';
 
 /** Nobody takes an operation over as long as its owner lives and the claim holds by true time. */
-export const watchClaims = ({ seen, owners, world: { time, turns } }: Stage): Observer => async ({ sql: text, parameters }, ask) => {
+export const watchClaims = ({ seen, owners, world: { time } }: Stage): Observer => async ({ sql: text, parameters }, ask) => {
   if (!text.startsWith(CLAIM)) return undefined;
   const [row] = (await ask<{ owner: string | null; lease_until: Date | null }>(OWNER, [parameters[4]])).rows;
   const owner = owners.get(row?.owner ?? '');
   if (!owner || owner.dead || row!.owner === parameters[1]) return undefined;
-  const heldUntil = row!.lease_until!.getTime() - (turns.localClocks ? owner.skew : 0);
+  const heldUntil = row!.lease_until!.getTime();
   return (claimed) => { if (claimed > 0 && heldUntil > time.now) seen.push(`an operation was taken over ${Math.round(heldUntil - time.now)} ms before its owner's claim was over`); };
 };
 

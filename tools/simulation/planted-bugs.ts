@@ -22,8 +22,6 @@ export interface PlantedBug {
   leaseMs?: number;
   /** Hosts that come back after a loss of power leave their guests off. */
   staysOff?: boolean;
-  /** Each process takes its own clock for the database's. */
-  localClocks?: boolean;
   /** Verbs that no host ever carries out. */
   refuses?: readonly SimulatedVerb[];
   /** What the schedule is to have above all, because it shows the mistake. */
@@ -67,10 +65,6 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
   },
   'a failed power action keeps its task state': { refuses: ['stop', 'pause', 'suspend'], finds: /stuck in/, workflows: changed('power-action', () => ({ failed: nothing })) },
   'nobody looks for operations whose message was lost': { favours: 'lost', finds: /does not end/, blind: true },
-  'a repeated command is begun again': {
-    favours: 'repeated', finds: /the same .* twice/,
-    host: { memory: ({ journal }) => { journal.find = () => undefined; } },
-  },
   'an answer that was lost leaves a claim that nobody knows': {
     favours: 'answerLost', finds: /claim|allocation/,
     workflows: steps('build-instance', (step) => (step.name !== 'claim_host' ? step : {
@@ -84,7 +78,6 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
     })),
   },
   'a step gives the quota back twice': { favours: 'commitAnswerLost', finds: /usage|quota/, workflows: quotaInAStep },
-  'claims hold by the clocks of processes': { favours: 'clockSkew', finds: /taken over/, localClocks: true, leaseMs: 15_000 },
   'the work of a conductor that has died is nobody\'s': { favours: 'conductorCrash', finds: /does not end/, leaseMs: 1e9 },
   'an agent forgets what it had begun when it died': {
     favours: 'agentCrash', finds: /never told how it ended/,

@@ -161,7 +161,6 @@ export async function runSchedule(world: World, seed: number, bug: PlantedBug = 
   const before = world.turns.statements;
   return world.outsider.run(async () => {
     const stage = new Stage(world, random.fork(), bug);
-    world.turns.localClocks = bug.localClocks ?? false;
     world.turns.observe = watchClaims(stage);
     world.placement.choose = (hosts) => (hosts.length === 0 ? undefined : random.pick(hosts));
     stage.begin();

@@ -31,8 +31,6 @@ export class DatabaseTurns {
   opening = 0;
   statements = 0;
   random: Random | undefined;
-  /** Each process takes its own clock for the database's: a planted bug. */
-  localClocks = false;
   observe: Observer | undefined;
   private tickets = 0;
 
@@ -107,7 +105,7 @@ class Session implements DatabaseConnection {
     const fault = this.fault(this.transaction ? ['databaseError', 'deadlock'] : ['databaseError', 'commitAnswerLost', 'deadlock']);
     const answer = await this.turn(async () => {
       const connection = this.transaction ?? this.plain;
-      const now = this.time.now + (this.turns.localClocks ? this.process?.skew ?? 0 : 0);
+      const { now } = this.time;
       const tell = await this.turns.observe?.(query, (sql, parameters) => connection.executeQuery({ ...query, sql, parameters }));
       const result = await connection.executeQuery<R>({ ...query, sql: `SET STATEMENT timestamp=${(now / 1000).toFixed(6)} FOR ${query.sql}` });
       tell?.(Number(result.numAffectedRows ?? 0));

@@ -33,7 +33,7 @@ it(`holds every invariant after ${SCHEDULES} schedules of faults`, async () => {
       if (outcome.wrong.length > 0) {
         sum.violations++;
         failed.push(outcome);
-        process.stderr.write(`seed ${seed}: ${outcome.wrong.join('; ')}\n`);
+        process.stderr.write(`seed ${seed}, ${outcome.statements} statements: ${outcome.wrong.join('; ')}\n`);
       }
       if (sum.schedules % 50 === 0) process.stderr.write(`${JSON.stringify(sum)}\n`);
     }
@@ -58,10 +58,6 @@ describe('a planted bug is found', () => {
     expect(found).not.toEqual([]);
   }, 300_000);
 });
-
-it('takes the same course again with the same seed', async () => {
-  for (const seed of [5, 11, SEED]) expect(await runSchedule(worlds[0]!, seed)).toEqual(await runSchedule(worlds[1]!, seed));
-}, 300_000);
 
 /** Of this process and the databases. */
 function cpuSeconds(all: World[]): number {
