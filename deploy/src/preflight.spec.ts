@@ -7,8 +7,9 @@ import { join } from 'node:path';
 const preflight = join(__dirname, '../preflight.sh');
 
 /** Runs a function of preflight.sh; resolves to the sentences that it prints and the number of obstacles. */
+/** Without the machine's bashrc, which a shell reads whose standard input is a socket, as node gives it. */
 const check = (call: string): { sentences: string; obstacles: number } => {
-  const { stdout, stderr } = spawnSync('/bin/bash', ['-euo', 'pipefail', '-c', `. ${preflight}; ${call}; echo "$preflight_obstacles"`], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync('/bin/bash', ['--norc', '-euo', 'pipefail', '-c', `. ${preflight}; ${call}; echo "$preflight_obstacles"`], { encoding: 'utf8' });
   return { sentences: stderr, obstacles: Number(stdout.trim()) };
 };
 /** A listener on the loopback below the kernel's range for clients, where a cloud's own ports are. */
