@@ -3,11 +3,12 @@ import type { ServerFlavor } from '../servers/server-row';
 import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import { groupClaim } from '../server-groups/server-group.repository';
 import { dbNow } from '../db/time';
-import type { OperationFailure } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
+import { zoneOf } from './cold-move';
 import { instanceSpec } from './instance-spec';
 import { unlessHostsMayReturn } from './hosts-may-return';
-import { noValidHostMessage, recordFault } from './record-fault';
+import { settle, toldPowerState } from './settle';
+import { failedAttempts, failedHostIds, recordAttempts, tryElsewhere } from './try-elsewhere';
 
 /** What POST /servers has settled for the build. */
 export interface BuildArgs {
@@ -25,7 +26,6 @@ export interface BuildArgs {
 }
 
 const GIB = 1024 ** 3;
-const ATTEMPTS = 3;
 
 /** What the instance takes of a host; a flavor without root disk takes the image's own size. Disk in GB. */
 export function resourcesOf(flavor: ServerFlavor, image: ImageFacts): { vcpus: number; memoryMb: number; diskGb: number } {
@@ -84,10 +84,9 @@ export const buildInstance: Workflow = {
           ...(skipFilters && { skipFilters }),
           ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),
           ...(differentHostFrom && { antiAffinityHostIds: await hostsOf(context, differentHostFrom) }),
-          excludeHostIds: (context.data.failedHostIds as string[] | undefined) ?? [],
+          excludeHostIds: failedHostIds(context.data),
         }).catch((error: unknown) => { throw unlessHostsMayReturn(error, context.operation.tries); });
-        const zone = await context.db.selectFrom('hosts').select('availability_zone').where('id', '=', hostId).executeTakeFirst();
-        await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: zone?.availability_zone ?? 'nova', task_state: 'networking', state_changed_at: dbNow });
+        await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'networking', state_changed_at: dbNow });
         return { hostId, hostname };
       },
       async undo(context) {
@@ -121,31 +120,14 @@ export const buildInstance: Workflow = {
       },
     },
   ],
-  retry: {
-    from: 'claim_host',
-    attempts: ATTEMPTS,
-    note: (data, failure) => ({
-      ...data,
-      failedHostIds: [...((data.failedHostIds as string[] | undefined) ?? []), ...(data.hostId ? [data.hostId as string] : [])],
-      failures: [...((data.failures as unknown[] | undefined) ?? []), { host: data.hostname ?? null, message: failure.message }],
-    }),
+  retry: tryElsewhere('claim_host', 'hostId', 'hostname'),
+  async succeeded(trx, operation) {
+    await settle(trx, operation, { vm_state: 'active', power_state: toldPowerState(operation.data.result) ?? 1, launched_at: dbNow, admin_pass: null });
   },
-  async succeeded(trx, { instanceId, generation, data }) {
-    const powerState = (data.result as { powerState?: unknown } | null)?.powerState;
-    await trx.updateTable('instances')
-      .set({ vm_state: 'active', task_state: null, power_state: typeof powerState === 'number' ? powerState : 1, launched_at: dbNow, updated_at: dbNow, state_changed_at: dbNow, admin_pass: null })
-      .where('id', '=', instanceId).where('generation', '=', generation).execute();
-  },
-  async failed(trx, { instanceId, generation, data }, failure) {
-    await trx.updateTable('instances').set({ vm_state: 'error', task_state: null, power_state: 0, updated_at: dbNow, state_changed_at: dbNow, admin_pass: null })
-      .where('id', '=', instanceId).where('generation', '=', generation).execute();
-    const failures = (data.failures as { host: string | null; message: string }[] | undefined) ?? [];
-    await recordFault(trx, instanceId, { ...failure, details: { failures, cause: failure.details } }, faultMessage(instanceId, failure, failures));
+  async failed(trx, operation, failure) {
+    await settle(trx, operation, { vm_state: 'error', power_state: 0, admin_pass: null });
+    const last = failedAttempts(operation.data).at(-1);
+    // As nova words it, and then what nova leaves to its logs.
+    await recordAttempts(trx, operation, failure, last && `Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance ${operation.instanceId}. Last failure: ${last.message}`);
   },
 };
-
-function faultMessage(instanceId: string, failure: OperationFailure, failures: { host: string | null; message: string }[]): string {
-  if (failures.length === 0) return failure.type === 'NoValidHost' ? noValidHostMessage(failure) : failure.message;
-  // As nova words it, and then what nova leaves to its logs.
-  return `Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance ${instanceId}. Last failure: ${failures.at(-1)!.message}`;
-}

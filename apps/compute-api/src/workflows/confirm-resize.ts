@@ -1,4 +1,3 @@
-import { CloudError } from '@virga/core';
 import { sql } from '@virga/db';
 import { updateMigration } from '../migrations/migration.repository';
 import type { Workflow } from '../operations/workflow';
@@ -6,6 +5,7 @@ import { releaseHeld } from '../quotas/quota-usage';
 import { endMove, moveInTransaction, moveOf } from './cold-move';
 import { recordFault } from './record-fault';
 import { settle } from './settle';
+import { commandNowOrLater } from './silent-host';
 
 /** There is no way back any more: what was kept of the old host goes. */
 export const confirmResize: Workflow = {
@@ -16,13 +16,7 @@ export const confirmResize: Workflow = {
       timeoutMs: 120_000,
       async do(context) {
         const { sourceHostId, sourceHostname } = await moveOf(context);
-        try {
-          await context.command(sourceHostId, 'discardAside', {});
-        } catch (error) {
-          if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
-          // The command stays in the host's queue: it is carried out when the host comes back.
-          context.logger.warn({ hostId: sourceHostId }, 'the old host did not answer; what it keeps of the instance is taken away later');
-        }
+        await commandNowOrLater(context, sourceHostId, 'discardAside', {}, 'the old host did not answer; what it keeps of the instance is taken away later');
         return { hostname: sourceHostname };
       },
     },

@@ -1,4 +1,3 @@
-import { CloudError } from '@virga/core';
 import { ENDED_MIGRATION_STATUSES } from '@virga/domain';
 import type { Transaction } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
@@ -8,6 +7,7 @@ import { CANCEL } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
 import { recordFault } from './record-fault';
+import { commandNowOrLater } from './silent-host';
 
 /**
  * Ends the instance's older operations: those that nobody is working on at once, the others at their next step (their
@@ -67,15 +67,7 @@ export const deleteInstance: Workflow = {
       name: 'destroy_on_host',
       timeoutMs: 120_000,
       async do(context) {
-        for (const hostId of context.data.hostIds as string[]) {
-          try {
-            await context.command(hostId, 'destroy', {});
-          } catch (error) {
-            if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
-            // The command stays in the host's queue: it is carried out when the host comes back.
-            context.logger.warn({ hostId }, 'host did not answer; the instance is deleted without it');
-          }
-        }
+        for (const hostId of context.data.hostIds as string[]) await commandNowOrLater(context, hostId, 'destroy', {}, 'host did not answer; the instance is deleted without it');
       },
     },
     {

@@ -13,8 +13,8 @@ import type { ServerFlavor } from '../servers/server-row';
 import { resourcesOf } from './build-instance';
 import { bindTo, endMove, moveOf, specOf, zoneOf } from './cold-move';
 import { unlessHostsMayReturn } from './hosts-may-return';
-import { noValidHostMessage, recordFault } from './record-fault';
 import { settle } from './settle';
+import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
 
 export interface EvacuateArgs {
   /** Name of the destination; absent when the scheduler chooses. */
@@ -25,7 +25,6 @@ export interface EvacuateArgs {
   stopped: boolean;
 }
 
-const ATTEMPTS = 3;
 const argsOf = ({ operation }: { operation: Operation }) => operation.args as unknown as EvacuateArgs;
 
 async function chooseHost(context: StepContext): Promise<Record<string, unknown>> {
@@ -34,14 +33,13 @@ async function chooseHost(context: StepContext): Promise<Record<string, unknown>
   const row = await context.instance();
   const { host, force = false } = argsOf(context);
   const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
-  const failures = (data.failures as { message: string }[] | undefined) ?? [];
-  if (host !== undefined && failures.length > 0) throw conflict(failures[0]!.message, { type: 'EvacuationError' });
+  refuseOtherThan(host, data, 'EvacuationError');
   const { hostId, hostname } = await neighbours.placement.claim({
     consumerId: row.id, projectId: row.project_id, resources: resourcesOf(flavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined ? { requestedHost: host, ...(force && { skipFilters: true }) } : row.requested_az !== null && { availabilityZone: row.requested_az }),
     ...(await aggregateHosts(db, { projectId: row.project_id, extraSpecs: flavor.extra_specs })),
     ...(await groupClaim(db, row.id, { except: [move.uuid], force })),
-    excludeHostIds: [move.sourceHostId, ...((data.failedHostIds as string[] | undefined) ?? [])],
+    excludeHostIds: [move.sourceHostId, ...failedHostIds(data)],
   }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
   await context.remember({ destHostId: hostId, destHostname: hostname });
   await updateMigration(db, move.id, { status: 'pre-migrating', dest_host_id: hostId, dest_compute: hostname });
@@ -125,14 +123,7 @@ export const evacuateInstance = (fence?: Fence): Workflow => ({
       },
     },
   ],
-  retry: {
-    from: 'choose_host', attempts: ATTEMPTS,
-    note: (data, failure) => ({
-      ...data,
-      failedHostIds: [...((data.failedHostIds as string[] | undefined) ?? []), ...(typeof data.destHostId === 'string' ? [data.destHostId] : [])],
-      failures: [...((data.failures as unknown[] | undefined) ?? []), { host: data.destHostname ?? null, message: failure.message }],
-    }),
-  },
+  retry: tryElsewhere('choose_host', 'destHostId', 'destHostname'),
   async succeeded(trx, operation) {
     const { stopped } = argsOf({ operation });
     await settle(trx, operation, { vm_state: stopped ? 'stopped' : 'active', power_state: stopped ? 4 : 1, launched_at: dbNow, admin_pass: null });
@@ -140,9 +131,7 @@ export const evacuateInstance = (fence?: Fence): Workflow => ({
   },
   async failed(trx, operation, failure) {
     await giveUp(trx, operation, 'failed');
-    const failures = (operation.data.failures as { message: string }[] | undefined) ?? [];
-    const message = failure.type === 'NoValidHost' ? [noValidHostMessage(failure), ...failures.map((one) => one.message)].join(' ') : failure.message;
-    await recordFault(trx, operation.instanceId, { ...failure, details: { failures, cause: failure.details } }, message);
+    await recordAttempts(trx, operation, failure);
   },
   async cancelled(trx, operation) {
     await giveUp(trx, operation, 'cancelled');

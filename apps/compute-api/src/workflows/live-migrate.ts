@@ -1,5 +1,5 @@
 import type { GuestPlaces, ImageFacts, InstancePort, MigrationLimits, MigrationOutcome } from '@virga/contracts';
-import { CloudError, conflict } from '@virga/core';
+import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
 import type { MigrationStatus } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
@@ -14,7 +14,9 @@ import type { ServerFlavor } from '../servers/server-row';
 import { groupClaim } from '../server-groups/server-group.repository';
 import { resourcesOf } from './build-instance';
 import { unlessHostsMayReturn } from './hosts-may-return';
-import { noValidHostMessage, recordFault } from './record-fault';
+import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
+import { commandNowOrLater, isExpired } from './silent-host';
+import { bindTo, portsOf, zoneOf } from './cold-move';
 
 export interface LiveMigrateArgs {
   migrationId: number;
@@ -28,21 +30,18 @@ export interface LiveMigrateArgs {
   force?: boolean;
 }
 
-const ATTEMPTS = 3;
 /** For what comes before and after the hypervisors' own work. */
 const MARGIN_MS = 600_000;
 
 const argsOf = ({ operation }: { operation: Operation }) => operation.args as unknown as LiveMigrateArgs;
 interface Chosen { destHostId: string; destHostname: string; uri: string; address: string }
 const chosenOf = ({ data }: StepContext) => data as unknown as Chosen & { places: GuestPlaces; ports: InstancePort[]; outcome?: MigrationOutcome; arrival?: Arrival };
-const hasPorts = async (context: StepContext) => (await context.neighbours.network.instancePorts({ instanceId: context.operation.instanceId })).ports.length > 0;
 
 async function chooseDestination(context: StepContext): Promise<Record<string, unknown>> {
   const { db, neighbours, operation, data } = context;
   const { migrationId, migrationUuid, sourceHostId, host, force = false } = argsOf(context);
   const row = await context.instance();
-  const failures = (data.failures as { message: string }[] | undefined) ?? [];
-  if (host !== undefined && failures.length > 0) throw conflict(failures[0]!.message, { type: 'MigrationPreCheckError' });
+  refuseOtherThan(host, data, 'MigrationPreCheckError');
   const judge = async (name: string, claimed: boolean) => {
     const destination = await findDestination(db, name);
     if (!destination) throw conflict(`Compute host ${name} could not be found.`, { type: 'ComputeHostNotFound' });
@@ -55,7 +54,7 @@ async function chooseDestination(context: StepContext): Promise<Record<string, u
     consumerId: migrationUuid, projectId: row.project_id, resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined && { requestedHost: host, skipFilters: true }), ...(host === undefined && row.requested_az !== null && { availabilityZone: row.requested_az }),
     ...(await groupClaim(db, row.id, { force })),
-    excludeHostIds: [sourceHostId, ...((data.failedHostIds as string[] | undefined) ?? [])],
+    excludeHostIds: [sourceHostId, ...failedHostIds(data)],
   }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
   // Before anything else may fail, so that the next attempt knows which host it was.
   await context.remember({ destHostId: hostId, destHostname: hostname });
@@ -83,12 +82,12 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       async do(context) {
         const { sourceHostId, sourceHostname } = argsOf(context);
         const { destHostId, destHostname } = chosenOf(context);
-        if (!(await hasPorts(context))) return { ports: [] };
+        if ((await portsOf(context)).length === 0) return { ports: [] };
         return await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId: sourceHostId, hostname: sourceHostname, next: { hostId: destHostId, hostname: destHostname } });
       },
       async undo(context) {
         const { sourceHostId, sourceHostname } = argsOf(context);
-        if (await hasPorts(context)) await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId: sourceHostId, hostname: sourceHostname });
+        await bindTo(context, sourceHostId, sourceHostname);
       },
     },
     {
@@ -114,7 +113,7 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
           return { outcome: await context.command(sourceHostId, 'migrateLive', { migrationId: migrationUuid, attempt: context.operation.attempt, destination: { uri, address, places }, limits }) };
         } catch (error) {
           // A source that is silent after the switch, or that may have sent the guest away, is believed nothing: its other end is asked.
-          if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
+          if (!isExpired(error)) throw error;
           return { outcome: { outcome: 'doubtful', reason: 'the source did not answer' } satisfies MigrationOutcome };
         }
       },
@@ -138,15 +137,14 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       async do(context) {
         const { destHostId, destHostname, arrival } = chosenOf(context);
         const { migrationUuid, sourceHostId, sourceHostname } = argsOf(context);
-        const { operation: { instanceId }, neighbours, db } = context;
+        const { operation: { instanceId }, neighbours } = context;
         if (arrival?.place !== 'destination') {
-          if (await hasPorts(context)) await neighbours.network.bindPorts({ instanceId, hostId: sourceHostId, hostname: sourceHostname });
+          await bindTo(context, sourceHostId, sourceHostname);
           await neighbours.placement.release({ consumerId: migrationUuid });
           return;
         }
-        const zone = await db.selectFrom('hosts').select('availability_zone').where('id', '=', destHostId).executeTakeFirst();
-        await context.updateInstance({ host_id: destHostId, host: destHostname, availability_zone: zone?.availability_zone ?? 'nova', state_changed_at: dbNow });
-        if (await hasPorts(context)) await neighbours.network.bindPorts({ instanceId, hostId: destHostId, hostname: destHostname });
+        await context.updateInstance({ host_id: destHostId, host: destHostname, availability_zone: await zoneOf(context, destHostId), state_changed_at: dbNow });
+        await bindTo(context, destHostId, destHostname);
         await neighbours.placement.transfer({ from: migrationUuid, to: instanceId });
       },
     },
@@ -157,32 +155,18 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
         const { destHostId, arrival } = chosenOf(context);
         if (!arrival || arrival.kept) return;
         const hostId = arrival.place === 'destination' ? argsOf(context).sourceHostId : destHostId;
-        try {
-          await context.command(hostId, 'destroy', {});
-        } catch (error) {
-          if (!(error instanceof CloudError) || error.type !== 'CommandExpired') throw error;
-          // It stays in the host's queue and is carried out when the host comes back.
-          context.logger.warn({ hostId }, 'the host did not answer; what it has left of the guest is taken away later');
-        }
+        await commandNowOrLater(context, hostId, 'destroy', {}, 'the host did not answer; what it has left of the guest is taken away later');
       },
     },
   ],
-  retry: {
-    from: 'choose_destination', attempts: ATTEMPTS,
-    note: (data, failure) => ({
-      ...data,
-      failedHostIds: [...((data.failedHostIds as string[] | undefined) ?? []), ...(typeof data.destHostId === 'string' ? [data.destHostId] : [])],
-      failures: [...((data.failures as unknown[] | undefined) ?? []), { host: data.destHostname ?? null, message: failure.message }],
-    }),
-  },
+  retry: tryElsewhere('choose_destination', 'destHostId', 'destHostname'),
   async succeeded(trx, operation) {
     await settle(trx, operation, 'completed');
   },
   async failed(trx, operation, failure) {
     await settle(trx, operation, isAlive(arrivalIn(operation)) ? 'completed' : FAILED_BEFORE.has(failure.step) ? 'error' : 'failed');
     if (isAlive(arrivalIn(operation))) return;
-    const failures = (operation.data.failures as { message: string }[] | undefined) ?? [];
-    await recordFault(trx, operation.instanceId, { ...failure, details: { failures, cause: failure.details } }, failure.type === 'NoValidHost' ? [noValidHostMessage(failure), ...failures.map(({ message }) => message)].join(' ') : failure.message);
+    await recordAttempts(trx, operation, failure);
   },
   async cancelled(trx, operation) {
     await settle(trx, operation, 'cancelled');

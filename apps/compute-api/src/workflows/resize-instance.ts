@@ -1,5 +1,5 @@
 import type { HostFacts, ImageFacts } from '@virga/contracts';
-import { CloudError, conflict } from '@virga/core';
+import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
 import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import type { ComputeDb } from '../db/schema';
@@ -13,8 +13,9 @@ import { resourcesOf } from './build-instance';
 import { bindTo, endMove, moveInTransaction, moveOf, specOf, zoneOf, type ColdMove } from './cold-move';
 import { unlessHostsMayReturn } from './hosts-may-return';
 import { shutdownSeconds } from './power-action';
-import { noValidHostMessage, recordFault } from './record-fault';
 import { settle, toldPowerState } from './settle';
+import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
+import { isExpired } from './silent-host';
 
 export interface ResizeArgs {
   /** Name of the destination; absent when the scheduler chooses. */
@@ -26,8 +27,6 @@ export interface ResizeSettings {
 }
 export const DEFAULT_RESIZE_SETTINGS: ResizeSettings = { sameHost: true };
 
-const ATTEMPTS = 3;
-const isExpired = (error: unknown): boolean => error instanceof CloudError && error.type === 'CommandExpired';
 const isSameHost = ({ sourceHostId, destHostId }: ColdMove): boolean => sourceHostId === destHostId;
 
 /** Content that lies beyond the new end would be lost. */
@@ -41,15 +40,13 @@ async function chooseHost(context: StepContext, { sameHost }: ResizeSettings): P
   const move = await moveOf(context);
   const row = await context.instance();
   const { host } = operation.args as ResizeArgs;
-  const failures = (data.failures as { message: string }[] | undefined) ?? [];
-  // Whoever names a host wants no other.
-  if (host !== undefined && failures.length > 0) throw conflict(failures[0]!.message, { type: 'ResizeError' });
+  refuseOtherThan(host, data, 'ResizeError');
   const { hostId, hostname } = await neighbours.placement.claim({
     consumerId: row.id, projectId: row.project_id, resources: resourcesOf(move.newFlavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined ? { requestedHost: host } : row.requested_az !== null && { availabilityZone: row.requested_az }),
     ...(await aggregateHosts(db, { projectId: row.project_id, extraSpecs: move.newFlavor.extra_specs })),
     ...(await groupClaim(db, row.id, { except: [move.uuid] })),
-    excludeHostIds: [...(sameHost && move.type === 'resize' ? [] : [move.sourceHostId]), ...((data.failedHostIds as string[] | undefined) ?? [])],
+    excludeHostIds: [...(sameHost && move.type === 'resize' ? [] : [move.sourceHostId]), ...failedHostIds(data)],
   }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
   // Before anything else may fail, so that the next attempt knows which host it was.
   await context.remember({ destHostId: hostId, destHostname: hostname });
@@ -182,14 +179,7 @@ const steps = (settings: ResizeSettings): Step[] => [
 export const resizeInstance = (settings: ResizeSettings): Workflow => ({
   kind: 'resize-instance',
   steps: steps(settings),
-  retry: {
-    from: 'choose_host', attempts: ATTEMPTS,
-    note: (data, failure) => ({
-      ...data,
-      failedHostIds: [...((data.failedHostIds as string[] | undefined) ?? []), ...(typeof data.destHostId === 'string' ? [data.destHostId] : [])],
-      failures: [...((data.failures as unknown[] | undefined) ?? []), { host: data.destHostname ?? null, message: failure.message }],
-    }),
-  },
+  retry: tryElsewhere('choose_host', 'destHostId', 'destHostname'),
   async succeeded(trx, operation) {
     const move = await moveInTransaction(trx, operation);
     if (!move) return;
@@ -204,9 +194,7 @@ export const resizeInstance = (settings: ResizeSettings): Workflow => ({
   },
   async failed(trx, operation, failure) {
     await giveUp(trx, operation, 'error');
-    const failures = (operation.data.failures as { message: string }[] | undefined) ?? [];
-    const message = failure.type === 'NoValidHost' ? [noValidHostMessage(failure), ...failures.map((one) => one.message)].join(' ') : failure.message;
-    await recordFault(trx, operation.instanceId, { ...failure, details: { failures, cause: failure.details } }, message);
+    await recordAttempts(trx, operation, failure);
   },
   async cancelled(trx, operation) {
     await giveUp(trx, operation, 'cancelled');
