@@ -1,12 +1,12 @@
 import { conductorContract, type MigrationLimits } from '@virga/contracts';
-import { systemClock, type Logger } from '@virga/core';
+import { PeriodicWork, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
 import { DrainKeeper } from './drains/drain-keeper';
 import { serveConsoles } from './consoles/serve-consoles';
 import type { ComputeDb } from './db/schema';
 import { neighboursOn } from './neighbours';
-import { registerService } from './hosts/register-service';
+import { ServiceRegistrar } from './hosts/service-registrar';
 import { serveAgentGateway } from './gateway/agent-gateway';
 import { ConductorEngine } from './operations/conductor-engine';
 import { outboxPublisher } from './operations/publish-outbox';
@@ -23,8 +23,6 @@ import { resizeInstance, type ResizeSettings } from './workflows/resize-instance
 import { ResizeConfirmer } from './migrations/resize-confirmer';
 import type { EngineOptions } from './operations/conductor-engine';
 import type { ConductorMetrics } from './conductor-metrics';
-
-const REGISTER_MS = 4000;
 
 export interface ConductorOptions {
   db: Kysely<ComputeDb>;
@@ -67,16 +65,11 @@ export interface ConductorOptions {
 export class Conductor {
   readonly engine: ConductorEngine;
   private readonly relay: OutboxRelay<ComputeDb>;
-  private readonly reconciler: Reconciler;
-  private readonly pruner: Pruner | undefined;
-  private readonly drains: DrainKeeper;
-  private readonly confirmer: ResizeConfirmer | undefined;
+  private readonly periodic: readonly PeriodicWork[];
   private served: Served[] = [];
-  private readonly stopping = new AbortController();
-  private registering: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ConductorOptions) {
-    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs } = options;
+    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs, keep, hostname, resizeConfirmSeconds = 0 } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
       db, logger, neighbours: neighboursOn(bus), workflows: options.workflows ?? {
@@ -86,22 +79,22 @@ export class Conductor {
       ...(options.heartbeatIntervalMs !== undefined && { hostReportMs: options.heartbeatIntervalMs }), wakeRelay: () => this.relay.wake(),
       ...(leaseMs !== undefined && { leaseMs }), ...(sweepMs !== undefined && { sweepMs }), ...(deadHostGraceMs !== undefined && { deadHostGraceMs }), ...(metrics && { events: metrics }),
     });
-    this.pruner = options.keep && new Pruner({ db, logger, ...options.keep });
-    this.drains = new DrainKeeper({ db, logger, neighbours: neighboursOn(bus), wakeRelay: () => this.relay.wake(), ...(options.drainAtOnce !== undefined && { atOnce: options.drainAtOnce }) });
-    const { resizeConfirmSeconds = 0 } = options;
-    this.confirmer = resizeConfirmSeconds > 0 ? new ResizeConfirmer({ db, logger, afterSeconds: resizeConfirmSeconds, wakeRelay: () => this.relay.wake() }) : undefined;
-    this.reconciler = new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) });
+    const neighbours = neighboursOn(bus);
+    const wakeRelay = () => this.relay.wake();
+    this.periodic = [
+      new ServiceRegistrar({ db, logger, neighbours, hostname }),
+      ...(keep ? [new Pruner({ db, logger, ...keep })] : []),
+      new DrainKeeper({ db, logger, neighbours, wakeRelay, ...(options.drainAtOnce !== undefined && { atOnce: options.drainAtOnce }) }),
+      ...(resizeConfirmSeconds > 0 ? [new ResizeConfirmer({ db, logger, afterSeconds: resizeConfirmSeconds, wakeRelay })] : []),
+      ...(reconcileMs !== 0 ? [new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) })] : []),
+    ];
   }
 
   async start(): Promise<void> {
     const { db, bus, logger, defaultZone, heartbeatIntervalMs, hostLeaseMs, simulatedFleets } = this.options;
     this.relay.start();
     this.engine.start();
-    if (this.options.reconcileMs !== 0) this.reconciler.start();
-    this.pruner?.start();
-    this.drains.start();
-    this.confirmer?.start();
-    this.registering = this.keepRegistered();
+    for (const work of this.periodic) work.start();
     this.served = [
       await bus.serve(conductorContract, { wake: async ({ operationId }) => this.engine.wake(operationId) }),
       await serveConsoles({ db, bus, logger, ...(this.options.consoleMinutes !== undefined && { sessionMinutes: this.options.consoleMinutes }) }),
@@ -123,29 +116,8 @@ export class Conductor {
     return { db, bus, logger, wake: (id: string) => this.engine.wake(id), wakeRelay: () => this.relay.wake() };
   }
 
-  private async keepRegistered(): Promise<void> {
-    const { logger } = this.options;
-    while (!this.stopping.signal.aborted) {
-      await this.registerServices().catch((error: unknown) => logger.warn({ err: error }, 'service not registered'));
-      await systemClock.sleep(REGISTER_MS, this.stopping.signal).catch(() => undefined);
-    }
-  }
-
-  /** The conductor itself, and the scheduler if one answers: it has no access to this schema. */
-  private async registerServices(): Promise<void> {
-    const { db, hostname, bus } = this.options;
-    await registerService(db, 'nova-conductor', hostname, 3 * REGISTER_MS);
-    const scheduler = await neighboursOn(bus).placement.whoAnswers({});
-    await registerService(db, 'nova-scheduler', scheduler.hostname, 3 * REGISTER_MS);
-  }
-
   async stop(): Promise<void> {
-    this.stopping.abort(new Error('stopping'));
-    await this.registering;
-    await this.pruner?.stop();
-    await this.drains.stop();
-    await this.confirmer?.stop();
-    await this.reconciler.stop();
+    await Promise.all(this.periodic.map((work) => work.stop()));
     await Promise.all(this.served.map((served) => served.stop()));
     await this.engine.stop();
     await this.relay.stop();
@@ -153,12 +125,7 @@ export class Conductor {
 
   /** For tests: goes away as a killed process does. */
   async kill(): Promise<void> {
-    this.stopping.abort(new Error('killed'));
-    await this.registering;
-    await this.pruner?.stop();
-    await this.drains.stop();
-    await this.confirmer?.stop();
-    await this.reconciler.stop();
+    await Promise.all(this.periodic.map((work) => work.stop()));
     this.engine.abandon();
     await Promise.all(this.served.map((served) => served.stop()));
     await this.relay.stop();

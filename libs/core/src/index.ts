@@ -3,4 +3,5 @@ export * from './context';
 export * from './errors';
 export * from './ids';
 export * from './logger';
+export * from './periodic-work';
 export * from './retry';

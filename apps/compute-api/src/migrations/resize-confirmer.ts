@@ -1,4 +1,4 @@
-import { newUuid, systemClock, type Logger } from '@virga/core';
+import { newUuid, PeriodicWork, type Logger } from '@virga/core';
 import { inTransaction, type Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
@@ -15,31 +15,14 @@ export interface ResizeConfirmerOptions {
 }
 
 /** Confirms moves that their users have forgotten. Any number may look: who starts the operation is decided by the instance's row. */
-export class ResizeConfirmer {
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
-
-  constructor(private readonly options: ResizeConfirmerOptions) {}
-
-  start(): void {
-    this.running ??= this.loop();
+export class ResizeConfirmer extends PeriodicWork {
+  constructor(private readonly options: ResizeConfirmerOptions) {
+    const { logger, afterSeconds, everyMs = Math.min(60_000, afterSeconds * 500) } = options;
+    super({ everyMs, failed: 'forgotten resizes not confirmed; trying again later' }, logger);
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort(new Error('stopping'));
-    await this.running;
-  }
-
-  private async loop(): Promise<void> {
-    const { logger, afterSeconds, everyMs = Math.min(60_000, afterSeconds * 500) } = this.options;
-    while (!this.stopping.signal.aborted) {
-      await this.look().catch((error: unknown) => logger.warn({ err: error }, 'forgotten resizes not confirmed; trying again later'));
-      await systemClock.sleep(everyMs, this.stopping.signal).catch(() => undefined);
-    }
-  }
-
-  private async look(): Promise<void> {
-    const { db, logger, afterSeconds, wakeRelay } = this.options;
+  protected async work(): Promise<void> {
+    const { options: { db, afterSeconds, wakeRelay }, logger } = this;
     const due = await db.selectFrom('migrations as m').innerJoin('instances as i', 'i.id', 'm.instance_id')
       .select(['m.id', 'm.instance_id', 'i.generation', 'i.project_id']).where('m.status', '=', 'finished').where('m.updated_at', '<', dbNowPlus(-afterSeconds * 1000))
       .where('i.vm_state', '=', 'resized').where('i.task_state', 'is', null).where('i.deleted_at', 'is', null).limit(100).execute();

@@ -1,4 +1,4 @@
-import { newUuid, systemClock, type Logger } from '@virga/core';
+import { newUuid, PeriodicWork, systemClock, type Logger } from '@virga/core';
 import type { Kysely } from '@virga/db';
 import type { ComputeDb } from '../db/schema';
 import { takeLease } from '../db/take-lease';
@@ -16,36 +16,22 @@ const LEASE = 'pruner';
 const BATCH_PAUSE_MS = 200;
 
 /** Takes old history away. Of all conductors the holder of the lease does it. */
-export class Pruner {
+export class Pruner extends PeriodicWork {
   private readonly owner = newUuid();
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
+  private readonly leaseMs: number;
 
-  constructor(private readonly options: PrunerOptions) {}
-
-  start(): void {
-    this.running ??= this.loop();
+  constructor(private readonly options: PrunerOptions) {
+    const { logger, everyMs = 600_000 } = options;
+    super({ everyMs, failed: 'old history not taken away; trying again later' }, logger);
+    this.leaseMs = everyMs * 2;
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort(new Error('stopping'));
-    await this.running;
-  }
-
-  private async loop(): Promise<void> {
-    const { db, logger, everyMs = 600_000 } = this.options;
-    while (!this.stopping.signal.aborted) {
-      try {
-        if (await takeLease(db, LEASE, this.owner, everyMs * 2)) await this.prune();
-      } catch (error) {
-        logger.warn({ err: error }, 'old history not taken away; trying again later');
-      }
-      await systemClock.sleep(everyMs, this.stopping.signal).catch(() => undefined);
-    }
+  protected async work(): Promise<void> {
+    if (await takeLease(this.options.db, LEASE, this.owner, this.leaseMs)) await this.prune();
   }
 
   private async prune(): Promise<void> {
-    const { db, logger } = this.options;
+    const { options: { db }, logger } = this;
     const sum = { operations: 0, instances: 0 };
     while (!this.stopping.signal.aborted) {
       const { operations, instances } = await pruneBatch(db, this.options);

@@ -1,4 +1,4 @@
-import { newUuid, systemClock } from '@virga/core';
+import { newUuid, PeriodicWork } from '@virga/core';
 import { takeLease } from '../db/take-lease';
 import type { Cost, Invariant, RepairContext } from './invariant';
 import { repairOne, runPass } from './run-pass';
@@ -21,42 +21,28 @@ const LEASE = 'reconciler';
  * Compares the cloud with itself, again and again, and repairs what it finds in two passes one after the other. Of all
  * conductors the holder of the lease does it.
  */
-export class Reconciler {
+export class Reconciler extends PeriodicWork {
   private readonly owner = newUuid();
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
   private passes = 0;
   /** What the last pass that looked at an invariant found of it. */
   private readonly suspects = new Map<string, Set<string>>();
 
-  constructor(private readonly options: ReconcilerOptions) {}
+  private readonly leaseMs: number;
 
-  start(): void {
-    this.running ??= this.loop();
+  constructor(private readonly options: ReconcilerOptions) {
+    const { everyMs = 15_000, logger } = options;
+    super({ everyMs, waitFirst: true, failed: 'the cloud could not be compared with itself; trying again' }, logger);
+    this.leaseMs = everyMs * 2 + 30_000;
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort(new Error('stopping'));
-    await this.running;
-  }
-
-  private async loop(): Promise<void> {
-    const { everyMs = 15_000, db, logger } = this.options;
-    while (!this.stopping.signal.aborted) {
-      await systemClock.sleep(everyMs, this.stopping.signal).catch(() => undefined);
-      if (this.stopping.signal.aborted) return;
-      try {
-        if (await takeLease(db, LEASE, this.owner, everyMs * 2 + 30_000)) await this.pass();
-        else this.suspects.clear();
-      } catch (error) {
-        logger.warn({ err: error }, 'the cloud could not be compared with itself; trying again');
-      }
-    }
+  protected async work(): Promise<void> {
+    if (await takeLease(this.options.db, LEASE, this.owner, this.leaseMs)) await this.pass();
+    else this.suspects.clear();
   }
 
   /** One pass; returns how many violations it saw. */
   async pass(): Promise<number> {
-    const { invariants, hostsEvery = 4, events, logger } = this.options;
+    const { options: { invariants, hostsEvery = 4, events }, logger } = this;
     const began = Date.now();
     // Twice in a row: a suspicion is confirmed by the pass that follows.
     const withHosts = this.passes % hostsEvery < 2;

@@ -1,4 +1,4 @@
-import { systemClock, type Logger } from '@virga/core';
+import { PeriodicWork, type Logger } from '@virga/core';
 import type { ImageRepository } from '../images/image.repository';
 import type { FileStore } from './file-store';
 
@@ -7,26 +7,13 @@ const EVERY_MS = 30_000;
 const SETTLED_MS = 10 * 60_000;
 
 /** Level-triggered repair of what a crash may leave: uploads without an owner, data without an image. */
-export class StoreSweeper {
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
-
-  constructor(private readonly images: ImageRepository, private readonly store: FileStore, private readonly logger: Logger) {}
-
-  start(): void {
-    this.running = this.loop();
+export class StoreSweeper extends PeriodicWork {
+  constructor(private readonly images: ImageRepository, private readonly store: FileStore, logger: Logger) {
+    super({ everyMs: EVERY_MS, failed: 'image sweep failed; trying again' }, logger);
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort(new Error('stopping'));
-    await this.running;
-  }
-
-  private async loop(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      await this.sweep().catch((error: unknown) => this.logger.warn({ err: error }, 'image sweep failed; trying again'));
-      await systemClock.sleep(EVERY_MS, this.stopping.signal).catch(() => undefined);
-    }
+  protected async work(): Promise<void> {
+    await this.sweep();
   }
 
   async sweep(settledMs = SETTLED_MS): Promise<{ released: number; removed: number }> {
