@@ -76,6 +76,11 @@ export class Cloud {
     });
   }
 
+  /** A deletion is accepted at once and done later; until then the server is there, in its task state. */
+  untilGone(server: string): Promise<true> {
+    return until(`${server} to be gone`, async () => /no server|could not be found/i.test((await this.client('server', 'show', server)).stderr));
+  }
+
   consoleLog(server: string): Promise<string> {
     return this.openstack('console', 'log', 'show', server);
   }

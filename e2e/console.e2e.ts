@@ -163,5 +163,6 @@ it('says when the server is off, comes back when it is on, and ends when it is d
     figures[`${kind} deleted, ms from the command to the page, the client's own seconds included`] = Date.now() - since;
     expect(page.complaints).toEqual([]);
   }
-  expect(await cloud.refused('console', 'url', 'show', '--novnc', SERVER)).toMatch(/No server|could not be found|No Server/i);
+  await cloud.untilGone(SERVER);
+  expect(await cloud.refused('console', 'url', 'show', '--novnc', SERVER)).toMatch(/no server|could not be found/i);
 });
