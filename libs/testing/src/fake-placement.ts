@@ -9,6 +9,8 @@ export class FakePlacement {
   readonly claims = new Map<string, { hostId: string; resources: Resources; groupId?: string }>();
   /** Every call in order, for tests that count. */
   readonly log: string[] = [];
+  /** What each claim asked for, in order. */
+  readonly wishes: PlacementRequest[] = [];
   /** Which of the hosts that are left is taken. */
   choose = <H>(hosts: readonly H[]): H | undefined => hosts[0];
 
@@ -29,6 +31,7 @@ export class FakePlacement {
 
   claim(request: PlacementRequest): { hostId: string; hostname: string } {
     this.log.push(`claim ${request.consumerId}`);
+    this.wishes.push(request);
     const held = this.claims.get(request.consumerId);
     if (held) return { hostId: held.hostId, hostname: this.hosts.get(held.hostId)!.hostname };
     const filters: FilterResult[] = [];
@@ -40,7 +43,7 @@ export class FakePlacement {
     };
     filter('ComputeFilter', 'disabled', ({ enabled }) => enabled);
     filter('AvailabilityZoneFilter', `not ${request.availabilityZone}`, ({ zone = 'nova' }) => request.availabilityZone === undefined || zone === request.availabilityZone);
-    filter('AggregatesFilter', 'not in the aggregates', ({ hostId }) => request.aggregateHostIds === undefined || request.aggregateHostIds.includes(hostId));
+    filter('AggregatesFilter', 'not in the aggregates', ({ hostId }) => request.skipFilters || request.aggregateHostIds === undefined || request.aggregateHostIds.includes(hostId));
     filter('ExcludedHosts', 'they have failed before', ({ hostId }) => !(request.excludeHostIds ?? []).includes(hostId));
     filter('RequestedHost', `not ${request.requestedHost}`, ({ hostId, hostname }) => request.requestedHost === undefined || [hostId, hostname].includes(request.requestedHost));
     const { group } = request;

@@ -13,6 +13,8 @@ export interface InstancesTable {
   user_id: string;
   image_id: string;
   image_json: string;
+  /** Kernel and ramdisk of that image, if it names them (`BootImages`). */
+  boot_images_json: Generated<string | null>;
   flavor_json: string;
   /** What of the quota is kept beside that while a change of size may still come, or be taken back: vCPUs, MB. */
   held_cores: Generated<number>;

@@ -8,7 +8,7 @@ import { encodeDocuments, metadataTree } from '../metadata/metadata-documents';
 import { takeProgress } from '../live-migration/take-progress';
 import { takeReport } from '../operations/take-report';
 import type { ServerFlavor } from '../servers/server-row';
-import { resourcesOf } from '../workflows/build-instance';
+import { resourcesOf } from '../workflows/resources';
 import { observe } from './heartbeat';
 import { HeartbeatIntake } from './heartbeat-intake';
 import { tellPassingErrors } from './passing-errors';

@@ -1,11 +1,12 @@
 import type { HostFacts, ImageFacts } from '@virga/contracts';
 import { errorMessage, type ActorRef } from '@virga/core';
 import { sql, type Kysely } from '@virga/db';
+import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import type { ComputeDb } from '../db/schema';
 import type { InstanceRow, Neighbours } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
-import { resourcesOf } from '../workflows/build-instance';
-import { guestSpec } from './guest-spec';
+import { instanceSpec } from '../workflows/instance-spec';
+import { resourcesOf } from '../workflows/resources';
 
 export interface Destination { hostId: string; hostname: string; facts: HostFacts; alive: boolean; disabled: boolean }
 
@@ -37,10 +38,16 @@ export async function refuseDestination(question: Question): Promise<string[]> {
   if (destination.hostId === row.host_id) reasons.push('the instance is on this host already');
   if (destination.disabled && !forced) reasons.push('its compute service is disabled');
   if (destination.facts.migrationUri === undefined) reasons.push('no guest can migrate to it');
+  if (!forced && !(await isOpenTo(question))) reasons.push('it is outside of the aggregates that the flavor and the project ask for');
   if (!claimed) reasons.push(...await withoutRoom(question));
   if (!destination.alive) reasons.push('it has not reported in time');
   else if (destination.hostId !== row.host_id) reasons.push(...await askHost(question));
   return reasons;
+}
+
+async function isOpenTo({ db, row, destination }: Question): Promise<boolean> {
+  const { extra_specs: extraSpecs } = JSON.parse(row.flavor_json) as ServerFlavor;
+  return (await aggregateHosts(db, { projectId: row.project_id, extraSpecs })).aggregateHostIds?.includes(destination.hostId) ?? true;
 }
 
 const UNITS = { vcpus: 'vCPUs', memoryMb: 'MB of memory', diskGb: 'GB of disk' } as const;
@@ -55,9 +62,9 @@ async function withoutRoom({ neighbours, row, destination }: Question): Promise<
 }
 
 /** What only the host itself can know, and whether the images that it would have to fetch can still be had. */
-async function askHost({ db, neighbours, actor, row, destination }: Question): Promise<string[]> {
+async function askHost({ neighbours, actor, row, destination }: Question): Promise<string[]> {
   const { ports } = await neighbours.network.instancePorts({ instanceId: row.id });
-  const spec = await guestSpec(db, row, ports);
+  const spec = instanceSpec(row, ports);
   try {
     const { reasons, absentImages } = await neighbours.host(destination.hostId).checkMigration({ spec });
     const gone = await Promise.all(absentImages.map(async (imageId) => {

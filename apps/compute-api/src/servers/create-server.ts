@@ -12,6 +12,7 @@ import { ensureUsage, takeUsage } from '../quotas/quota-usage';
 import { startOperation } from '../operations/start-operation';
 import { joinGroup } from '../server-groups/server-group.repository';
 import type { BuildArgs } from '../workflows/build-instance';
+import type { BootImages } from '../workflows/instance-spec';
 import type { ComputeSettings, Db, Neighbours } from '../tokens';
 import { bootImage } from './boot-device';
 import type { CreateServerBody } from './create-server.schema';
@@ -34,7 +35,7 @@ const reservation = (): string => `r-${random('abcdefghijklmnopqrstuvwxyz0123456
 interface Settled {
   flavor: Flavor;
   image: ImageFacts;
-  images: Pick<BuildArgs, 'kernelImage' | 'ramdiskImage'>;
+  bootImages: BootImages;
   networks: RequestedNetwork[];
   securityGroups: string[];
   securityGroupIds: string[];
@@ -64,7 +65,7 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   if (!flavor || flavor.disabled) throw badRequest(`Flavor ${String(server.flavorRef)} could not be found.`);
   const image = await requestedImage(deps.neighbours, actor, bootImage(body));
   checkImageFits(image, flavor);
-  const images = await kernelAndRamdisk(deps.neighbours, actor, image);
+  const bootImages = await kernelAndRamdisk(deps.neighbours, actor, image);
   const { metadata_items: metadataLimit } = await readLimits(deps.db, caller.project!.id, caller.user.id);
   const metadataCount = Object.keys(server.metadata ?? {}).length;
   if (metadataLimit >= 0 && metadataCount > metadataLimit) {
@@ -74,7 +75,7 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   const resolved = await resolveNetworks(deps.neighbours, actor, { requested: server.networks, securityGroups, count: maxCount, minor });
   const { hints, groupId } = await schedulerHints(deps.db, caller, body);
   const keypair = server.key_name ? await findKeypair(deps.db, caller, server.key_name) : undefined;
-  return { flavor, image, images, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, groupId, minCount, maxCount };
+  return { flavor, image, bootImages, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, groupId, minCount, maxCount };
 }
 
 export async function findKeypair(db: Db, caller: RequestContext, name: string) {
@@ -92,7 +93,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
   const diskConfig = server['OS-DCF:diskConfig'] ?? (image.properties.auto_disk_config?.toLowerCase() === 'true' ? 'AUTO' : 'MANUAL');
   const kept = keptFlavor(flavor);
   const args: BuildArgs = {
-    networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.images, ...settled.hints,
+    networks: settled.networks, securityGroupIds: settled.securityGroupIds, ...settled.hints,
     ...(settled.wish.availabilityZone !== undefined && { availabilityZone: settled.wish.availabilityZone }),
     ...(settled.wish.requestedHost !== undefined && { requestedHost: settled.wish.requestedHost, skipFilters: settled.wish.forced === true }),
   };
@@ -107,7 +108,7 @@ async function write({ db }: CreateServerDeps, caller: RequestContext, { server 
       const name = settled.maxCount > 1 ? `${server.name}-${index + 1}` : server.name;
       await trx.insertInto('instances').values({
         id, display_name: name.slice(0, 255), description: server.description ?? null, hostname: server.hostname ?? hostnameFrom(name, id),
-        project_id: projectId, user_id: caller.user.id, image_id: image.id, image_json: JSON.stringify(image), flavor_json: JSON.stringify(kept),
+        project_id: projectId, user_id: caller.user.id, image_id: image.id, image_json: JSON.stringify(image), boot_images_json: JSON.stringify(settled.bootImages), flavor_json: JSON.stringify(kept),
         key_name: settled.keypair?.name ?? null, key_public: settled.keypair?.public_key ?? null, key_type: settled.keypair?.type ?? null,
         user_data: server.user_data || null, admin_pass: adminPass, config_drive: readBoolean(server.config_drive ?? false) ? 1 : 0,
         requested_az: settled.wish.availabilityZone ?? null, availability_zone: null, host_id: null, host: null,

@@ -1,7 +1,7 @@
 import { badRequest, CloudError, type ActorRef } from '@virga/core';
 import type { ImageFacts } from '@virga/contracts';
 import type { Flavor } from '../flavors/flavor.repository';
-import type { BuildArgs } from '../workflows/build-instance';
+import type { BootImages } from '../workflows/instance-spec';
 import type { Neighbours } from '../tokens';
 
 const GIB = 1024 ** 3;
@@ -33,7 +33,7 @@ export function checkImageFits(image: ImageFacts, flavor: Pick<Flavor, 'memory_m
 }
 
 /** The images that an AMI-like image names as its kernel and ramdisk. */
-export async function kernelAndRamdisk(neighbours: Neighbours, actor: ActorRef, image: ImageFacts): Promise<Pick<BuildArgs, 'kernelImage' | 'ramdiskImage'>> {
+export async function kernelAndRamdisk(neighbours: Neighbours, actor: ActorRef, image: ImageFacts): Promise<BootImages> {
   const { kernel_id: kernel, ramdisk_id: ramdisk } = image.properties;
   const find = (id: string) => requestedImage(neighbours, actor, id, `Image ${id} could not be found.`);
   return {

@@ -1,4 +1,5 @@
 import { newUuid } from '@virga/core';
+import { instanceSpec } from '../workflows/instance-spec';
 import { startLab, type Lab } from './lab';
 
 describe('rebuilding servers, and images of them', () => {
@@ -40,6 +41,22 @@ describe('rebuilding servers, and images of them', () => {
     expect(commands(id)[1]!.args).toMatchObject({ preserveEphemeral: true, start: true, spec: { image: { id: other }, displayName: 'new', ports: [{ portId: port!.portId }] } });
     // What is a secret of the first boot is gone after it.
     expect(await lab.db.selectFrom('instances').select('admin_pass').where('id', '=', id).executeTakeFirst()).toEqual({ admin_pass: null });
+  });
+
+  it('has the kernel of the image of its last rebuild wherever it goes, also when its history is gone', async () => {
+    const [one, two] = [lab.images.add({ diskFormat: 'aki', containerFormat: 'aki' }), lab.images.add({ diskFormat: 'aki', containerFormat: 'aki' })];
+    const ami = (kernel: string) => lab.images.add({ properties: { kernel_id: kernel } });
+    const id = await boot({ imageRef: ami(one) });
+    expect(commands(id)[0]!.args).toMatchObject({ kernelImage: { id: one } });
+    await act(id, { rebuild: { imageRef: ami(two) } });
+    await settled(id);
+    expect(commands(id)[1]!.args).toMatchObject({ spec: { kernelImage: { id: two } } });
+    await lab.db.deleteFrom('operations').where('instance_id', '=', id).execute();
+    const row = () => lab.db.selectFrom('instances').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    expect(instanceSpec(await row(), []).kernelImage).toMatchObject({ id: two });
+    await act(id, { rebuild: { imageRef: other } });
+    await settled(id);
+    expect(instanceSpec(await row(), [])).not.toHaveProperty('kernelImage');
   });
 
   it('leaves a server off that was off', async () => {

@@ -4,7 +4,7 @@ import { sql, type Kysely, type Selectable } from '@virga/db';
 import type { Bus } from '@virga/rpc';
 import type { ComputeDb, InstancesTable } from '../db/schema';
 import { LIVE_STATES } from '../operations/operation';
-import { resourcesOf } from '../workflows/build-instance';
+import { resourcesOf } from '../workflows/resources';
 import type { ServerFlavor } from '../servers/server-row';
 import type { ImageFacts } from '@virga/contracts';
 

@@ -1,14 +1,12 @@
-import type { BuildSpec, ImageFacts, InstancePort, RequestedNetwork } from '@virga/contracts';
+import type { BuildSpec, InstancePort, RequestedNetwork } from '@virga/contracts';
 import type { ServerFlavor } from '../servers/server-row';
-import { aggregateHosts } from '../aggregates/aggregate-hosts';
-import { groupClaim } from '../server-groups/server-group.repository';
 import { dbNow } from '../db/time';
 import type { StepContext, Workflow } from '../operations/workflow';
+import { claimHost } from './claim-host';
 import { zoneOf } from './cold-move';
 import { instanceSpec } from './instance-spec';
-import { unlessHostsMayReturn } from './hosts-may-return';
 import { settle, toldPowerState } from './settle';
-import { failedAttempts, failedHostIds, recordAttempts, tryElsewhere } from './try-elsewhere';
+import { failedAttempts, recordAttempts, tryElsewhere } from './try-elsewhere';
 
 /** What POST /servers has settled for the build. */
 export interface BuildArgs {
@@ -21,30 +19,12 @@ export interface BuildArgs {
   /** Servers on whose hosts it must be, or must not be. */
   sameHostAs?: string[];
   differentHostFrom?: string[];
-  kernelImage?: ImageFacts;
-  ramdiskImage?: ImageFacts;
-}
-
-const GIB = 1024 ** 3;
-
-/** What the instance takes of a host; a flavor without root disk takes the image's own size. Disk in GB. */
-export function resourcesOf(flavor: ServerFlavor, image: ImageFacts): { vcpus: number; memoryMb: number; diskGb: number } {
-  const rootGb = flavor.disk > 0 ? flavor.disk : Math.ceil((image.virtualSizeBytes ?? image.sizeBytes) / GIB);
-  return { vcpus: flavor.vcpus, memoryMb: flavor.ram, diskGb: rootGb + flavor.ephemeral + Math.ceil(flavor.swap / 1024) };
 }
 
 const argsOf = ({ operation }: StepContext) => operation.args as unknown as BuildArgs;
 
-/** Hosts of the project's own servers; others' are not told apart by hints. */
-async function hostsOf({ db, operation }: StepContext, serverIds: string[]): Promise<string[]> {
-  if (serverIds.length === 0) return [];
-  const rows = await db.selectFrom('instances').select('host_id').distinct().where('id', 'in', serverIds).where('project_id', '=', operation.actor.projectId ?? '')
-    .where('host_id', 'is not', null).execute();
-  return rows.map((row) => row.host_id!);
-}
-
 async function buildSpec(context: StepContext): Promise<BuildSpec> {
-  return instanceSpec(await context.instance(), (context.data.ports as InstancePort[] | undefined) ?? [], argsOf(context));
+  return instanceSpec(await context.instance(), (context.data.ports as InstancePort[] | undefined) ?? []);
 }
 
 export const buildInstance: Workflow = {
@@ -72,20 +52,10 @@ export const buildInstance: Workflow = {
       timeoutMs: 120_000,
       async do(context) {
         const row = await context.instance();
-        const { availabilityZone, requestedHost, skipFilters, sameHostAs, differentHostFrom } = argsOf(context);
-        const { hostId, hostname } = await context.neighbours.placement.claim({
-          consumerId: row.id,
-          projectId: row.project_id,
-          resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
-          ...(availabilityZone !== undefined && { availabilityZone }),
-          ...(await aggregateHosts(context.db, { projectId: row.project_id, extraSpecs: (JSON.parse(row.flavor_json) as ServerFlavor).extra_specs })),
-          ...(await groupClaim(context.db, row.id, { force: skipFilters ?? false })),
-          ...(requestedHost !== undefined && { requestedHost }),
-          ...(skipFilters && { skipFilters }),
-          ...(sameHostAs && { affinityHostIds: await hostsOf(context, sameHostAs) }),
-          ...(differentHostFrom && { antiAffinityHostIds: await hostsOf(context, differentHostFrom) }),
-          excludeHostIds: failedHostIds(context.data),
-        }).catch((error: unknown) => { throw unlessHostsMayReturn(error, context.operation.tries); });
+        const { availabilityZone, requestedHost, skipFilters = false, sameHostAs, differentHostFrom } = argsOf(context);
+        const { hostId, hostname } = await claimHost(context, {
+          consumerId: row.id, flavor: JSON.parse(row.flavor_json) as ServerFlavor, host: requestedHost, availabilityZone, skipFilters, forceGroup: skipFilters, sameHostAs, differentHostFrom,
+        });
         await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'networking', state_changed_at: dbNow });
         return { hostId, hostname };
       },

@@ -3,11 +3,11 @@ import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
 import type { MigrationStatus } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
-import { guestSpec } from '../live-migration/guest-spec';
 import { findMigrationOfOperation, updateMigration, type Migration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { InstanceRow, StepContext } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
+import { instanceSpec } from './instance-spec';
 
 /** A cold migration or a resize as its operations work on it. */
 export interface ColdMove {
@@ -53,7 +53,7 @@ export async function endMove(trx: Transaction<ComputeDb>, operation: Operation,
 /** What a host must know to have the guest in the given size, with the ports that it has now. */
 export async function specOf(context: StepContext, flavor: ServerFlavor): Promise<BuildSpec> {
   const row: InstanceRow = await context.instance();
-  return guestSpec(context.db, { ...row, flavor_json: JSON.stringify(flavor) }, await portsOf(context));
+  return instanceSpec({ ...row, flavor_json: JSON.stringify(flavor) }, await portsOf(context));
 }
 
 export async function portsOf({ neighbours, operation }: StepContext): Promise<InstancePort[]> {

@@ -1,20 +1,16 @@
-import type { ImageFacts } from '@virga/contracts';
 import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
-import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
 import { assertOff, isDown, type Fence } from '../evacuation/host-is-off';
 import { updateMigration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
-import { groupClaim } from '../server-groups/server-group.repository';
 import type { ServerFlavor } from '../servers/server-row';
-import { resourcesOf } from './build-instance';
+import { claimHost } from './claim-host';
 import { bindTo, endMove, moveOf, specOf, zoneOf } from './cold-move';
-import { unlessHostsMayReturn } from './hosts-may-return';
 import { settle } from './settle';
-import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
+import { recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
 
 export interface EvacuateArgs {
   /** Name of the destination; absent when the scheduler chooses. */
@@ -28,19 +24,15 @@ export interface EvacuateArgs {
 const argsOf = ({ operation }: { operation: Operation }) => operation.args as unknown as EvacuateArgs;
 
 async function chooseHost(context: StepContext): Promise<Record<string, unknown>> {
-  const { db, neighbours, operation, data } = context;
+  const { db, data } = context;
   const move = await moveOf(context);
   const row = await context.instance();
   const { host, force = false } = argsOf(context);
-  const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
   refuseOtherThan(host, data, 'EvacuationError');
-  const { hostId, hostname } = await neighbours.placement.claim({
-    consumerId: row.id, projectId: row.project_id, resources: resourcesOf(flavor, JSON.parse(row.image_json) as ImageFacts),
-    ...(host !== undefined ? { requestedHost: host, ...(force && { skipFilters: true }) } : row.requested_az !== null && { availabilityZone: row.requested_az }),
-    ...(await aggregateHosts(db, { projectId: row.project_id, extraSpecs: flavor.extra_specs })),
-    ...(await groupClaim(db, row.id, { except: [move.uuid], force })),
-    excludeHostIds: [move.sourceHostId, ...failedHostIds(data)],
-  }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
+  const { hostId, hostname } = await claimHost(context, {
+    consumerId: row.id, flavor: JSON.parse(row.flavor_json) as ServerFlavor, notOn: [move.sourceHostId], notCounted: [move.uuid], forceGroup: force,
+    ...(host !== undefined ? { host, skipFilters: force } : { availabilityZone: row.requested_az }),
+  });
   await context.remember({ destHostId: hostId, destHostname: hostname });
   await updateMigration(db, move.id, { status: 'pre-migrating', dest_host_id: hostId, dest_compute: hostname });
   // From here on the old host is told, if it comes back, that the instance is not its own any more: it starts nothing and is cleaned.

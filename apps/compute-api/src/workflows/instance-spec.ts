@@ -2,8 +2,12 @@ import type { BuildSpec, ImageFacts, InstancePort } from '@virga/contracts';
 import { instanceName, type ServerFlavor } from '../servers/server-row';
 import type { InstanceRow } from '../operations/workflow';
 
+/** Images that an AMI-like image names beside itself. */
+export interface BootImages { kernelImage?: ImageFacts; ramdiskImage?: ImageFacts }
+
 /** The instance as a host has to make it. */
-export function instanceSpec(row: InstanceRow, ports: InstancePort[], { kernelImage, ramdiskImage }: { kernelImage?: ImageFacts; ramdiskImage?: ImageFacts }): BuildSpec {
+export function instanceSpec(row: InstanceRow, ports: InstancePort[]): BuildSpec {
+  const { kernelImage, ramdiskImage } = JSON.parse(row.boot_images_json ?? '{}') as BootImages;
   const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
   return {
     instanceId: row.id,

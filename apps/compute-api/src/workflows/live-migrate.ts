@@ -1,20 +1,18 @@
-import type { GuestPlaces, ImageFacts, InstancePort, MigrationLimits, MigrationOutcome } from '@virga/contracts';
+import type { GuestPlaces, InstancePort, MigrationLimits, MigrationOutcome } from '@virga/contracts';
 import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
 import type { MigrationStatus } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
 import { askDestination, arrivalOf, isAlive, type Arrival } from '../live-migration/arrival';
-import { guestSpec } from '../live-migration/guest-spec';
 import { findDestination, refusalOf, refuseDestination } from '../live-migration/refuse-destination';
 import { updateMigration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { StepContext, Workflow } from '../operations/workflow';
 import type { ServerFlavor } from '../servers/server-row';
-import { groupClaim } from '../server-groups/server-group.repository';
-import { resourcesOf } from './build-instance';
-import { unlessHostsMayReturn } from './hosts-may-return';
-import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
+import { claimHost } from './claim-host';
+import { instanceSpec } from './instance-spec';
+import { recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
 import { commandNowOrLater, isExpired } from './silent-host';
 import { bindTo, portsOf, zoneOf } from './cold-move';
 
@@ -50,12 +48,11 @@ async function chooseDestination(context: StepContext): Promise<Record<string, u
     return destination;
   };
   if (host !== undefined && data.destHostId == null) await judge(host, false);
-  const { hostId, hostname } = await neighbours.placement.claim({
-    consumerId: migrationUuid, projectId: row.project_id, resources: resourcesOf(JSON.parse(row.flavor_json) as ServerFlavor, JSON.parse(row.image_json) as ImageFacts),
-    ...(host !== undefined && { requestedHost: host, skipFilters: true }), ...(host === undefined && row.requested_az !== null && { availabilityZone: row.requested_az }),
-    ...(await groupClaim(db, row.id, { force })),
-    excludeHostIds: [sourceHostId, ...failedHostIds(data)],
-  }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
+  const { hostId, hostname } = await claimHost(context, {
+    consumerId: migrationUuid, flavor: JSON.parse(row.flavor_json) as ServerFlavor, notOn: [sourceHostId], forceGroup: force,
+    // A named host has been judged, with every reason at once.
+    ...(host !== undefined ? { host, skipFilters: true } : { availabilityZone: row.requested_az }),
+  });
   // Before anything else may fail, so that the next attempt knows which host it was.
   await context.remember({ destHostId: hostId, destHostname: hostname });
   const { facts } = await judge(hostname, true);
@@ -95,7 +92,7 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
       timeoutMs: 600_000,
       async do(context) {
         const { destHostId, ports } = chosenOf(context);
-        return await context.command(destHostId, 'prepareMigration', { ...await guestSpec(context.db, await context.instance(), ports), comesFrom: argsOf(context).sourceHostId }) as Record<string, unknown>;
+        return await context.command(destHostId, 'prepareMigration', { ...instanceSpec(await context.instance(), ports), comesFrom: argsOf(context).sourceHostId }) as Record<string, unknown>;
       },
       async undo(context) {
         await context.command(chosenOf(context).destHostId, 'destroy', {});

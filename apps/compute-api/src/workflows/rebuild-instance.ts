@@ -2,12 +2,11 @@ import type { InstancePort } from '@virga/contracts';
 import { CloudError } from '@virga/core';
 import { dbNow } from '../db/time';
 import type { Workflow } from '../operations/workflow';
-import type { BuildArgs } from './build-instance';
 import { instanceSpec } from './instance-spec';
 import { giveBack, settle, toldPowerState } from './settle';
 
 /** What POST rebuild has settled; all else is in the instance's row already. */
-export interface RebuildArgs extends Pick<BuildArgs, 'kernelImage' | 'ramdiskImage'> {
+export interface RebuildArgs {
   preserveEphemeral: boolean;
   /** False for a server that was off: it is off again afterwards. */
   start: boolean;
@@ -33,8 +32,8 @@ export const rebuildInstance: Workflow = {
       async do(context) {
         const row = await context.instance();
         if (row.host_id === null) throw new CloudError('conflict', `Instance ${row.id} is on no host.`);
-        const { preserveEphemeral, start, ...images } = context.operation.args as unknown as RebuildArgs;
-        const spec = instanceSpec(row, context.data.ports as InstancePort[], images);
+        const { preserveEphemeral, start } = context.operation.args as unknown as RebuildArgs;
+        const spec = instanceSpec(row, context.data.ports as InstancePort[]);
         return { result: await context.command(row.host_id, 'rebuild', { spec, preserveEphemeral, start }) };
       },
     },

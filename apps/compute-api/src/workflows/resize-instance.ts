@@ -1,20 +1,17 @@
-import type { HostFacts, ImageFacts } from '@virga/contracts';
+import type { HostFacts } from '@virga/contracts';
 import { conflict } from '@virga/core';
 import type { Transaction } from '@virga/db';
-import { aggregateHosts } from '../aggregates/aggregate-hosts';
 import type { ComputeDb } from '../db/schema';
 import { dbNow } from '../db/time';
 import { updateMigration } from '../migrations/migration.repository';
 import type { Operation } from '../operations/operation';
 import type { Step, StepContext, Workflow } from '../operations/workflow';
 import { releaseHeld } from '../quotas/quota-usage';
-import { groupClaim } from '../server-groups/server-group.repository';
-import { resourcesOf } from './build-instance';
+import { claimHost } from './claim-host';
 import { bindTo, endMove, moveInTransaction, moveOf, specOf, zoneOf, type ColdMove } from './cold-move';
-import { unlessHostsMayReturn } from './hosts-may-return';
 import { shutdownSeconds } from './power-action';
 import { settle, toldPowerState } from './settle';
-import { failedHostIds, recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
+import { recordAttempts, refuseOtherThan, tryElsewhere } from './try-elsewhere';
 import { isExpired } from './silent-host';
 
 export interface ResizeArgs {
@@ -36,18 +33,15 @@ function refuseShrinking({ oldFlavor, newFlavor }: ColdMove): void {
 }
 
 async function chooseHost(context: StepContext, { sameHost }: ResizeSettings): Promise<Record<string, unknown>> {
-  const { db, neighbours, operation, data } = context;
+  const { db, operation, data } = context;
   const move = await moveOf(context);
   const row = await context.instance();
   const { host } = operation.args as ResizeArgs;
   refuseOtherThan(host, data, 'ResizeError');
-  const { hostId, hostname } = await neighbours.placement.claim({
-    consumerId: row.id, projectId: row.project_id, resources: resourcesOf(move.newFlavor, JSON.parse(row.image_json) as ImageFacts),
-    ...(host !== undefined ? { requestedHost: host } : row.requested_az !== null && { availabilityZone: row.requested_az }),
-    ...(await aggregateHosts(db, { projectId: row.project_id, extraSpecs: move.newFlavor.extra_specs })),
-    ...(await groupClaim(db, row.id, { except: [move.uuid] })),
-    excludeHostIds: [...(sameHost && move.type === 'resize' ? [] : [move.sourceHostId]), ...failedHostIds(data)],
-  }).catch((error: unknown) => { throw unlessHostsMayReturn(error, operation.tries); });
+  const { hostId, hostname } = await claimHost(context, {
+    consumerId: row.id, flavor: move.newFlavor, notCounted: [move.uuid], notOn: sameHost && move.type === 'resize' ? [] : [move.sourceHostId],
+    ...(host !== undefined ? { host } : { availabilityZone: row.requested_az }),
+  });
   // Before anything else may fail, so that the next attempt knows which host it was.
   await context.remember({ destHostId: hostId, destHostname: hostname });
   const facts = await factsOf(context, hostId);

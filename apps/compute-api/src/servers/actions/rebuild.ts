@@ -20,17 +20,17 @@ async function plan({ db, neighbours, caller }: ActionContext, row: InstanceRow,
   const image = await requestedImage(neighbours, actor, body.imageRef, 'Cannot find image for rebuild');
   const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
   checkImageFits(image, { memory_mb: flavor.ram, root_gb: flavor.disk });
-  const images = await kernelAndRamdisk(neighbours, actor, image);
+  const bootImages = await kernelAndRamdisk(neighbours, actor, image);
   const { metadata } = body;
   const { metadata_items: limit } = await readLimits(db, row.project_id, row.user_id);
   if (metadata && limit >= 0 && Object.keys(metadata).length > limit) throw new CloudError('overQuota', `Maximum number of metadata items exceeds ${limit}`, { status: 403 });
   const keypair = body.key_name ? await findKeypair(db, caller, body.key_name) : undefined;
-  const args: RebuildArgs = { ...images, preserveEphemeral: readBoolean(body.preserve_ephemeral ?? false) === true, start: row.vm_state !== 'stopped' };
+  const args: RebuildArgs = { preserveEphemeral: readBoolean(body.preserve_ephemeral ?? false) === true, start: row.vm_state !== 'stopped' };
   return {
     kind: 'rebuild-instance',
     args: { ...args },
     changes: {
-      image_id: image.id, image_json: JSON.stringify(image), admin_pass: adminPass,
+      image_id: image.id, image_json: JSON.stringify(image), boot_images_json: JSON.stringify(bootImages), admin_pass: adminPass,
       ...(body.name !== undefined && { display_name: body.name }),
       ...(body.description !== undefined && { description: body.description }),
       ...(body.hostname !== undefined && { hostname: body.hostname }),
