@@ -19,6 +19,7 @@ const sourceLog = join(dir, 'source.log');
 let server: HostServer;
 let address: { hostId: string; agentUrl: string };
 let source: TlsIdentity;
+let other: TlsIdentity;
 let proxy: TlsIdentity;
 
 beforeAll(async () => {
@@ -29,6 +30,7 @@ beforeAll(async () => {
   };
   const own = await identity('own', { role: 'host', hostId: 'h2' });
   source = await identity('source', { role: 'host', hostId: 'h1' });
+  other = await identity('other', { role: 'host', hostId: 'h3' });
   proxy = await identity('proxy', { role: 'console-proxy' });
   await store.prepare();
   server = new HostServer(() => own, silentLogger);
@@ -39,7 +41,7 @@ afterAll(async () => { await server.close(); rmSync(dir, { recursive: true }); }
 
 const arriving = async () => {
   const instanceId = randomUUID();
-  await store.create({ instanceId } as BuildSpec);
+  await store.create({ instanceId, comesFrom: 'h1' } as BuildSpec & { comesFrom: string });
   await store.expectLog(instanceId);
   return { instanceId, log: join(store.dir(instanceId), CONSOLE_LOG) };
 };
@@ -84,17 +86,19 @@ it('is as much as the host keeps, and no more is taken', async () => {
 
 it.each([
   ['a guest that is not on its way here', () => randomUUID(), 404], ['a path', () => '../../etc', 404],
-  ['a guest that was made here', async () => { const instanceId = randomUUID(); await store.create({ instanceId } as BuildSpec); return instanceId; }, 409],
+  ['a guest that was made here', async () => { const instanceId = randomUUID(); await store.create({ instanceId } as BuildSpec); return instanceId; }, 404],
   ['one whose log has come already', async () => { const { instanceId } = await arriving(); await send(instanceId); return instanceId; }, 409],
 ])('is not taken for %s', async (_what, make, status) => {
   const instanceId = await make();
   expect(await put(instanceId, 'forged')).toBe(status);
 });
 
-it('is not taken from a console proxy', async () => {
+it.each([['a console proxy', () => proxy, 403], ['another host than the one the guest comes from', () => other, 404]])('is not taken from %s', async (_who, identity, status) => {
   const { instanceId, log } = await arriving();
-  expect(await put(instanceId, 'forged', proxy)).toBe(403);
+  expect(await put(instanceId, 'forged', identity())).toBe(status);
   expect(existsSync(`${log}.1`)).toBe(false);
+  // The true one is still awaited.
+  expect(await put(instanceId, 'true')).toBe(204);
 });
 
 it('that cannot be brought does not hold the migration up', async () => {

@@ -1,7 +1,7 @@
 import { link, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { badRequest, conflict, errorMessage, type Logger } from '@virga/core';
+import { badRequest, conflict, errorMessage, notFound, type Logger } from '@virga/core';
 import { connectToHost, type HostAddress, type TlsIdentity } from '@virga/mutual-tls';
 import type { HostServer } from '../host-server/host-server';
 import { CONSOLE_LOG } from '../instances/guest-parts';
@@ -31,13 +31,12 @@ export async function sendConsoleLog(log: string, instanceId: string, to: HostAd
   }
 }
 
-/**
- * Takes other hosts' logs of guests that come here, each once, as what was printed before.
- */
-export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'isLogExpected' | 'takeLogExpectation' | 'dir'>, maxBytes: number): void {
-  server.route('PUT', '/v1/console-logs/:instanceId', ['host'], async ({ request, response, params }) => {
+/** Takes the logs of guests that come here, each once, from the host that it comes from and from no other, as what was printed before. */
+export function receiveConsoleLogs(server: Pick<HostServer, 'route'>, store: Pick<InstanceStore, 'spec' | 'origin' | 'isLogExpected' | 'takeLogExpectation' | 'dir'>, maxBytes: number): void {
+  server.route('PUT', '/v1/console-logs/:instanceId', ['host'], async ({ peer, request, response, params }) => {
     const instanceId = params['instanceId']!;
     await store.spec(instanceId);
+    if (peer.role !== 'host' || (await store.origin(instanceId)) !== peer.hostId) throw notFound('No guest comes here from that host.');
     if (Number(request.headers['content-length']) > maxBytes) throw badRequest('The log is longer than this host keeps.');
     const pieces: Buffer[] = [];
     let bytes = 0;
