@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { agentGatewayContract, hostAgentContract } from '@virga/contracts';
 import { errorMessage, systemClock } from '@virga/core';
 import { OvsdbClient, openVSwitch } from '@virga/ovsdb';
-import { connectToHost, readTlsIdentity } from '@virga/mutual-tls';
+import { connectToHost, readTlsIdentity, towardsBroker } from '@virga/mutual-tls';
 import { RabbitBus, agentUser, busMetrics } from '@virga/rpc';
 import { runService } from '@virga/service';
 import { agentHandlers } from './agent.handlers';
@@ -50,7 +50,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   const journal = await Journal.open(join(stateDir, 'journal'));
   onStop('journal', () => journal.close());
 
-  const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, sender: agentUser(hostId), logger });
+  const bus = await RabbitBus.connect({ url: config.VIRGA_AMQP_URL, sender: agentUser(hostId), tls: () => towardsBroker(readTlsIdentity(config)), logger });
   onStop('bus', () => bus.close());
   busMetrics(admin.metrics, bus);
   const gateway = bus.client(agentGatewayContract);

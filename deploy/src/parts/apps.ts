@@ -3,7 +3,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { quote } from '../env-file';
 import { IDENTITY_FILES } from '@virga/mutual-tls';
-import { fleetUser } from '@virga/rpc';
+import { agentUser, fleetUser } from '@virga/rpc';
 import { appHealth } from '../health/http-health';
 import { EXTERNAL_PHYSICAL_NETWORK } from '../seed/external-network';
 import { consoleProxyIdentity, hostIdentity, tlsEnv } from '../pki/identities';
@@ -17,7 +17,7 @@ import { northboundSocket, southboundSocket } from './ovn-central';
 import { migrationUri } from './host';
 import { virtTypeFile } from '../stages/guest-image';
 import type { Part } from './part';
-import { brokerUrl, fleetsOf } from './rabbitmq';
+import { brokerTlsUrl, brokerUrl, fleetsOf } from './rabbitmq';
 
 export const REGION = 'RegionOne';
 /** The services' own default of VIRGA_DRAIN_SECONDS. */
@@ -163,7 +163,7 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
     script: `export VIRGA_AGENT_VIRT_TYPE=$(<${quote(virtTypeFile(site))})\nexec ${inHost(host)} ${nodeCommand(192)} ${quote(entryFile(site, 'compute-agent', 'main'))}`,
     env: {
       ...commonEnv(site, name),
-      VIRGA_AMQP_URL: brokerUrl(site, secrets, `agent-${id}`, site.management.address),
+      VIRGA_AMQP_URL: brokerTlsUrl(site, secrets, agentUser(id)),
       VIRGA_AGENT_HOST_ID: id,
       VIRGA_AGENT_HOSTNAME: host.name,
       VIRGA_AGENT_HOST_IP: host.managementAddress,

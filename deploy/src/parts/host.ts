@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { quote } from '../env-file';
 import { ovsdbHealth, unixctlHealth } from '../health/socket-health';
-import { hostIdentity } from '../pki/identities';
+import { chassisIdentity, hostIdentity, ovnTlsOptions } from '../pki/identities';
 import { commOf } from '../process/processes';
 import { run } from '../run-command';
 import type { HostPlan, Site } from '../site';
@@ -43,7 +43,8 @@ export function hostParts(host: HostPlan): Part[] {
       ...common,
       name: `${host.name}-ovn-controller`,
       after: [`${host.name}-vswitchd`],
-      script: `exec ${enter} ovn-controller unix:/run/openvswitch/db.sock ${LOGGING}`,
+      script: `exec ${enter} ovn-controller unix:/run/openvswitch/db.sock ${ovnTlsOptions(chassisIdentity(host))} ${LOGGING}`,
+      files: [join(chassisIdentity(host), IDENTITY_FILES.cert)],
       health: () => controllerHealth(socket('ovn')),
     },
     {
@@ -143,13 +144,16 @@ function seedCapabilities(site: Site, host: HostPlan): void {
   if (known) cpSync(cache(known), cache(host), { recursive: true });
 }
 
+/** Where hosts reach the southbound database. */
+export const southboundUrl = (site: Site): string => `ssl:${site.management.address}:${site.ports['ovn-sb']}`;
+
 /** Tells the host's switch who it is and where the southbound database is; before the switch starts. */
 export async function describeChassis(site: Site, host: HostPlan): Promise<void> {
   const ids = {
     // A chassis is named as the host is in the API: ports are bound to hosts by name.
     'system-id': host.name,
     hostname: host.name,
-    'ovn-remote': `tcp:${site.management.address}:${site.ports['ovn-sb']}`,
+    'ovn-remote': southboundUrl(site),
     'ovn-encap-type': 'geneve',
     'ovn-encap-ip': host.tunnelAddress,
     'ovn-bridge-datapath-type': 'netdev',

@@ -1,7 +1,9 @@
 import { chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { quote } from '../env-file';
 import { ovsdbHealth, unixctlHealth } from '../health/socket-health';
+import { ovnTlsOptions, southboundIdentity } from '../pki/identities';
 import { run } from '../run-command';
 import type { Site } from '../site';
 import { asUser, SERVICE_USER, userIds } from '../system-users';
@@ -16,14 +18,15 @@ const NAMES = { nb: 'OVN_Northbound', sb: 'OVN_Southbound' } as const;
 /** Log lines go to standard error, and so into the part's log. */
 const LOGGING = '-vconsole:info -vsyslog:off -vfile:off';
 
-function ovsdbPart(site: Site, which: 'nb' | 'sb', remotes: string[]): Part {
+function ovsdbPart(site: Site, which: 'nb' | 'sb', remotes: string[], more: { options: string; files: string[] } = { options: '', files: [] }): Part {
   const socket = join(runDirectory(site), `${which}.sock`);
   return {
     name: `ovn-${which}`,
     group: 'network',
     after: [],
     script: `exec ${asUser(SERVICE_USER)} ovsdb-server ${quote(databaseFile(site, which))} ${remotes.map((remote) => `--remote=${quote(remote)}`).join(' ')} `
-      + `--unixctl=${quote(join(runDirectory(site), `${which}.ctl`))} ${LOGGING}`,
+      + `--unixctl=${quote(join(runDirectory(site), `${which}.ctl`))} ${LOGGING} ${more.options}`,
+    files: more.files,
     health: () => ovsdbHealth({ path: socket }, NAMES[which]),
     startTimeoutMs: 15_000,
     stopTimeoutMs: 5_000,
@@ -34,7 +37,10 @@ export function ovnCentralParts(site: Site): Part[] {
   const control = join(runDirectory(site), 'northd.ctl');
   return [
     ovsdbPart(site, 'nb', [`punix:${northboundSocket(site)}`]),
-    ovsdbPart(site, 'sb', [`punix:${southboundSocket(site)}`, `ptcp:${site.ports['ovn-sb']}:${site.management.address}`]),
+    // Whom hosts reach, and as what, stands in the database itself: only there a role can be said (see initializeOvn).
+    ovsdbPart(site, 'sb', [`punix:${southboundSocket(site)}`, 'db:OVN_Southbound,SB_Global,connections'], {
+      options: `${ovnTlsOptions(southboundIdentity(site))} --ssl-protocols=TLSv1.2`, files: [join(southboundIdentity(site), IDENTITY_FILES.cert)],
+    }),
     {
       name: 'ovn-northd',
       group: 'network',
@@ -65,8 +71,17 @@ export async function prepareOvnCentral(site: Site): Promise<void> {
   }
 }
 
-/** The single rows that both databases must have. A repeat changes nothing. */
+/** A host that says nothing for so long is asked whether it lives, ms. */
+const PROBE_MS = 30_000;
+
+/**
+ * The single rows that both databases must have, and the southbound database's listener: by TLS, and with the rights of the role that
+ * northd describes in it, by which a chassis changes no other chassis. A repeat changes nothing.
+ */
 export async function initializeOvn(site: Site): Promise<void> {
   await run('ovn-nbctl', [`--db=unix:${northboundSocket(site)}`, '--timeout=15', 'init']);
-  await run('ovn-sbctl', [`--db=unix:${southboundSocket(site)}`, '--timeout=15', 'init']);
+  const southbound = (...words: string[]): ReturnType<typeof run> => run('ovn-sbctl', [`--db=unix:${southboundSocket(site)}`, '--timeout=15', ...words]);
+  await southbound('init');
+  const listener = `pssl:${site.ports['ovn-sb']}:${site.management.address}`;
+  if ((await southbound('get-connection')).stdout.trim() !== `read-write role="ovn-controller" ${listener}`) await southbound(`--inactivity-probe=${PROBE_MS}`, 'set-connection', 'role=ovn-controller', listener);
 }

@@ -1,9 +1,11 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { agentUser, fleetPermissions, fleetUser, hostPermissions, servicePermissions } from '@virga/rpc';
 import { quote } from '../env-file';
 import { amqpHealth, epmdHealth } from '../health/socket-health';
+import { brokerIdentity } from '../pki/identities';
 import { run } from '../run-command';
 import { rabbitHash, type SecretStore } from '../secrets';
 import type { Site } from '../site';
@@ -71,7 +73,7 @@ export function rabbitmqPart(site: Site): Part {
       // One scheduler does thousands of messages a second; no busy waiting on a machine that also runs the guests.
       RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-noinput +S 1:1 +SDio 4 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}',
     },
-    files: [configFile(site)],
+    files: [configFile(site), join(brokerIdentity(site), IDENTITY_FILES.cert)],
     health: () => amqpHealth('127.0.0.1', site.ports.amqp),
     startTimeoutMs: 120_000,
     stopTimeoutMs: 30_000,
@@ -81,8 +83,12 @@ export function rabbitmqPart(site: Site): Part {
 function config(site: Site): string {
   return [
     `listeners.tcp.1 = 127.0.0.1:${site.ports.amqp}`,
-    `listeners.tcp.2 = ${site.management.address}:${site.ports.amqp}`,
     'num_acceptors.tcp = 2',
+    // Machines prove themselves by Virga's CA before they may say a password.
+    `listeners.ssl.1 = ${site.management.address}:${site.ports['amqp-tls']}`,
+    'num_acceptors.ssl = 2',
+    ...Object.entries(IDENTITY_FILES).map(([part, file]) => `ssl_options.${part === 'ca' ? 'cacert' : part}file = ${join(brokerIdentity(site), file)}`),
+    'ssl_options.verify = verify_peer', 'ssl_options.fail_if_no_peer_cert = true', 'ssl_options.versions.1 = tlsv1.3',
     `load_definitions = ${definitionsFile(site)}`,
     'vm_memory_high_watermark.absolute = 384MB',
     'disk_free_limit.absolute = 100MB',
@@ -109,8 +115,12 @@ export function brokerDefinitions(hostIds: string[], secrets: SecretStore, fleet
 /** Fleets of simulated hosts: none, or one that is named as the cloud. */
 export const fleetsOf = (site: Site): string[] => (site.settings.simulatedHosts ? [site.settings.name] : []);
 
-export const brokerUrl = (site: Site, secrets: SecretStore, user: string, host = '127.0.0.1'): string =>
-  `amqp://${user}:${secrets.get(`amqp.${user}`)}@${host}:${site.ports.amqp}/`;
+export const brokerUrl = (site: Site, secrets: SecretStore, user: string): string =>
+  `amqp://${user}:${secrets.get(`amqp.${user}`)}@127.0.0.1:${site.ports.amqp}/`;
+
+/** As hosts reach it: only by TLS. */
+export const brokerTlsUrl = (site: Site, secrets: SecretStore, user: string): string =>
+  `amqps://${user}:${secrets.get(`amqp.${user}`)}@${site.management.address}:${site.ports['amqp-tls']}/`;
 
 /** Directories and files; true when the users differ from those written last time. */
 export function prepareRabbitmq(site: Site, hostIds: string[], secrets: SecretStore): boolean {

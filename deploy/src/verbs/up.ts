@@ -91,9 +91,9 @@ function makeDirectories(site: Site): void {
 const BEFORE_PART: Record<string, string[]> = {
   mariadb: ['mariadb-files'],
   epmd: [],
-  rabbitmq: ['rabbitmq-files', 'plumbing'],
+  rabbitmq: ['rabbitmq-files', 'plumbing', 'certificates'],
   'ovn-nb': ['ovn-files'],
-  'ovn-sb': ['ovn-files', 'plumbing'],
+  'ovn-sb': ['ovn-files', 'plumbing', 'certificates'],
   'ovn-northd': ['ovn-rows'],
 };
 

@@ -34,7 +34,13 @@ it('equips a holder with what was wished, and a repeat changes nothing', async (
   expect(certificate.ca).toBe(false);
   expect(certificate.verify(new X509Certificate(authority.certificate).publicKey)).toBe(true);
   expect(certificate.checkPrivateKey(createPrivateKey(readFileSync(join(dir, 'h1/key.pem'))))).toBe(true);
+  expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']);
   expect(await authority.equip(join(dir, 'h1'), asked())).toBe(false);
+});
+
+it('lets a holder be one end only', async () => {
+  await authority.equip(join(dir, 'caller'), { ...asked(), ends: ['client'] });
+  expect(certificateOf('caller').keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
 });
 
 it('makes a certificate anew when the wish, the key or the authority is another', async () => {

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, X5
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { commonNameOf, type Peer } from './peer';
+import { subjectOf, type Chassis, type Peer } from './peer';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
@@ -15,11 +15,15 @@ const RENEW_DAYS = 120;
 export const IDENTITY_FILES = { ca: 'ca.pem', cert: 'cert.pem', key: 'key.pem' } as const;
 
 export interface CertificateWish {
-  peer: Peer;
+  peer: Peer | Chassis;
   /** IP addresses and names at which the holder answers; none for one that only calls others. */
   addresses: string[];
   names: string[];
+  /** Ends of a connection that the holder may be. Default: both. */
+  ends?: ('client' | 'server')[];
 }
+
+const END_USES = { client: 'clientAuth', server: 'serverAuth' } as const;
 
 /**
  * A certificate authority in a directory: `ca.pem` and `ca.key` (0600). Keys are of curve P-256. Signing is done by the
@@ -55,14 +59,14 @@ export class Authority {
   }
 
   /** Certificate (PEM) for the holder of a public key (PEM): what it says is decided here, not by the holder. */
-  async certify(publicKey: string, { peer, addresses, names }: CertificateWish): Promise<string> {
+  async certify(publicKey: string, { peer, addresses, names, ends = ['server', 'client'] }: CertificateWish): Promise<string> {
     const subjects = [...names.map((name) => `DNS:${name}`), ...addresses.map((address) => `IP:${address}`)];
     if (subjects.some((subject) => !/^(DNS:[A-Za-z0-9.-]+|IP:[0-9A-Fa-f.:]+)$/.test(subject))) throw new Error('a certificate cannot carry such a name or address');
     const extensions = [
-      'basicConstraints=critical,CA:FALSE', 'keyUsage=critical,digitalSignature,keyEncipherment', 'extendedKeyUsage=serverAuth,clientAuth',
+      'basicConstraints=critical,CA:FALSE', 'keyUsage=critical,digitalSignature,keyEncipherment', `extendedKeyUsage=${ends.map((end) => END_USES[end]).join(',')}`,
       ...(subjects.length > 0 ? [`subjectAltName=${subjects.join(',')}`] : []), '',
     ].join('\n');
-    return withPublicFile(publicKey, (file) => openssl(['x509', '-new', '-force_pubkey', file, '-subj', `/CN=${commonNameOf(peer)}`, '-CA', this.certificateFile,
+    return withPublicFile(publicKey, (file) => openssl(['x509', '-new', '-force_pubkey', file, '-subj', `/CN=${subjectOf(peer)}`, '-CA', this.certificateFile,
       '-CAkey', this.keyFile, '-days', String(CERTIFICATE_DAYS), ...serial(), '-extfile', '-'], extensions));
   }
 
@@ -89,7 +93,7 @@ function fits(file: string, ca: string, key: string, { peer, addresses, names }:
   const certificate = new X509Certificate(readFileSync(file));
   const said = new Set((certificate.subjectAltName ?? '').split(', ').filter(Boolean));
   const wanted = [...names.map((name) => `DNS:${name}`), ...addresses.map((address) => `IP Address:${address}`)];
-  return certificate.subject === `CN=${commonNameOf(peer)}` && certificate.verify(new X509Certificate(ca).publicKey)
+  return certificate.subject === `CN=${subjectOf(peer)}` && certificate.verify(new X509Certificate(ca).publicKey)
     && certificate.checkPrivateKey(createPrivateKey(key)) && said.size === wanted.length && wanted.every((subject) => said.has(subject))
     && Date.parse(certificate.validTo) - Date.now() > RENEW_DAYS * DAY_MS;
 }

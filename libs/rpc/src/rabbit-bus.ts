@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { badRequest, errorMessage, forbidden, newUuid, unavailable, withLogFields, type Logger } from '@virga/core';
 import type { Bus, ServeOptions, Served, Target, TopicHandler } from './bus';
@@ -14,8 +15,10 @@ import {
 import { answerCall, decodeInput, decodeJson, encode, encodeReply } from './wire';
 
 export interface RabbitBusOptions {
-  /** amqp://user:password@host:port/vhost */
+  /** amqp://user:password@host:port/vhost, or amqps: */
   url: string;
+  /** How an amqps URL is connected to: by whom the broker must be vouched for, and what we show it. */
+  tls?: () => ConnectionOptions;
   logger: Logger;
   /** Only checked: the user of the URL is the sender, and the broker vouches for it. */
   sender?: string;
@@ -63,6 +66,7 @@ export class RabbitBus implements Bus {
     if (options.sender !== undefined && options.sender !== this.user) {
       throw badRequest(`The broker's URL is that of ${this.user}, not of ${options.sender}.`);
     }
+    if (new URL(options.url).protocol === 'amqps:' && !options.tls) throw badRequest('The broker is to be reached by TLS, and nothing says whom to trust.');
     this.isAgent = isAgentUser(this.user);
     this.maxAttempts = options.maxAttempts ?? 10;
     this.publisher = new RabbitPublisher({
@@ -74,6 +78,7 @@ export class RabbitBus implements Bus {
     });
     this.link = new RabbitLink({
       url: options.url,
+      ...(options.tls && { tls: options.tls }),
       logger: options.logger,
       name: this.user,
       setup: (connection) => this.setup(connection),

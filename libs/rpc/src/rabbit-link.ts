@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import amqp, { type ChannelModel } from 'amqplib';
 import { backoffMs, systemClock, unavailable, type Logger, type RetryPolicy } from '@virga/core';
 
@@ -9,6 +10,8 @@ const CLOSE_TIMEOUT_MS = 3000;
 
 export interface LinkOptions {
   url: string;
+  /** Of an amqps URL: read at every connect, so that a renewed certificate counts from the next one on. */
+  tls?: () => ConnectionOptions;
   logger: Logger;
   /** Shown in the broker's list of connections. */
   name: string;
@@ -55,7 +58,7 @@ export class RabbitLink {
     if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS));
     // Without noDelay a reply waits for the peer's delayed acknowledgement, about 40 ms.
     const connection = await within(CONNECT_TIMEOUT_MS, amqp.connect(url.href, {
-      noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: this.options.name },
+      ...(url.protocol === 'amqps:' && this.options.tls?.()), noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: this.options.name },
     }), (late) => void closeConnection(late));
     connection.on('error', (error) => this.options.logger.warn({ err: error }, 'broker connection failed'));
     connection.once('close', () => {

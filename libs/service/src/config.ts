@@ -13,7 +13,7 @@ export const DatabaseConfig = {
 } satisfies TProperties;
 
 export const BusConfig = {
-  VIRGA_AMQP_URL: Type.String({ description: 'amqp://user:password@host:port of the message broker.' }),
+  VIRGA_AMQP_URL: Type.String({ description: 'amqp://user:password@host:port of the message broker; amqps: by TLS, as an agent on another machine must.' }),
 } satisfies TProperties;
 
 export const ApiConfig = {
