@@ -123,6 +123,10 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
     });
   });
 
+  driver.migrations.onSwitch((instanceId) => {
+    moving.shield?.(instanceId).catch((error: unknown) => logger.warn({ instanceId, reason: errorMessage(error) }, 'connections of a guest in post-copy are not shielded'));
+  });
+
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');
   await recover(hostBooted);

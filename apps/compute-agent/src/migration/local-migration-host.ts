@@ -12,6 +12,7 @@ import { instanceTaps, tapName } from '../nics/taps';
 import type { OpenVSwitchClient } from '@virga/ovsdb';
 import type { MigrationDriver } from '../virt/virt-driver';
 import { dropIncomingStream } from './drop-stream';
+import { shieldStreams } from './shield-stream';
 import type { MigrationHost } from './migration-host';
 
 export interface LocalMigrationOptions {
@@ -59,6 +60,11 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
       const dropped = await dropIncomingStream(instanceId);
       logger.warn({ instanceId, dropped }, 'connection of an interrupted post-copy closed, so that it can be taken up again');
       return dropped;
+    },
+
+    async shield(instanceId) {
+      const shielded = await shieldStreams(instanceId);
+      logger.info({ instanceId, shielded }, 'connections of a guest in post-copy let no reset end them');
     },
 
     async check(spec) {

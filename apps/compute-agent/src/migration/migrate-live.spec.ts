@@ -54,10 +54,11 @@ class Scripted implements MigrationDriver {
   async refuseCpu(): Promise<undefined> { return undefined; }
 }
 
-const migrate = (driver: Scripted, { signal = new AbortController().signal, attempt = 1, recoverMs = 1000, told = [] as string[] } = {}) => {
+const migrate = (driver: Scripted, { signal = new AbortController().signal, attempt = 1, recoverMs = 1000, told = [] as string[], shielded = [] as string[] } = {}) => {
   const host = {
     migrations: driver, logger: silentLogger, lookMs: 1, places: () => ({ instance: '/i', images: '/b' }),
     notes: { begun: async () => driver.begun, note: async (_id: string, note: string) => { driver.begun = note; } },
+    shield: async (id: string) => { shielded.push(id); },
     tell: async ({ mode, stuck }: { mode: string; stuck?: boolean }) => { told.push(stuck ? 'stuck' : mode); return { forced: false }; },
   } as unknown as MigrationHost;
   return new LiveMigration(host, SERVER, {
@@ -97,9 +98,12 @@ it('aborts nothing after the switch, nor after a restart in the middle of it', a
   const told: string[] = [];
   const driver = new Scripted([{ ...running, switched: true }, { ...running, switched: true }, 'gone']);
   driver.begun = 'm/1';
-  expect(await migrate(driver, { signal: abort.signal, told })).toEqual({ outcome: 'moved', reason: 'post-copy' });
+  const shielded: string[] = [];
+  expect(await migrate(driver, { signal: abort.signal, told, shielded })).toEqual({ outcome: 'moved', reason: 'post-copy' });
   expect(driver.did).toEqual([]);
   expect(told[0]).toBe('post-copy');
+  // A process that was not there at the switch does it when it comes.
+  expect(shielded).toEqual([SERVER]);
 });
 
 it('takes a broken post-copy up again until it is through, and never starts the guest here', async () => {
@@ -120,6 +124,16 @@ it('has the other end told when the call itself waits for an end that has not no
   driver.standing = async () => (driver.did.length === 0 ? 'here' : driver.did.includes('resume') ? 'gone' : 'broken');
   expect(await migrate(driver, { told, recoverMs: 10_000 })).toMatchObject({ outcome: 'moved' });
   expect(driver.did).toEqual(['send', 'resume']);
+});
+
+it('has the other end told, too, when the half here is gone and the call still waits', async () => {
+  let end = (): void => undefined;
+  const told = Object.assign([] as string[], { push(this: string[], word: string) { if (word === 'stuck') end(); this[this.length] = word; return this.length; } });
+  const driver = new Scripted(['here']);
+  driver.send = async () => { driver.did.push('send'); await new Promise<void>((resolve) => { end = resolve; }); throw unavailable('cut'); };
+  driver.job = async () => undefined;
+  driver.standing = async () => (driver.did.length === 0 ? 'here' : 'off');
+  expect(await migrate(driver, { told })).toMatchObject({ outcome: 'doubtful' });
 });
 
 it('says so when it cannot be taken up', async () => {

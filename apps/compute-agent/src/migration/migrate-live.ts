@@ -1,4 +1,4 @@
-import type { HostVerbArgs, MigrationOutcome } from '@virga/contracts';
+import type { HostVerbArgs, MigrationOutcome, MigrationStanding } from '@virga/contracts';
 import { CloudError, conflict, errorMessage, internalError, systemClock } from '@virga/core';
 import { decideMigration, migrationEta, type MigrationLook } from '@virga/domain';
 import type { MigrationJob, MigrationPlan } from '../virt/virt-driver';
@@ -16,6 +16,9 @@ const DOUBT_LOOKS = 20;
 const AWAY_MS = 300_000;
 /** The longest pause that QEMU lets itself be told, ms. */
 const UNBOUNDED_MS = 2_000_000;
+
+/** A machine that is in two halves, and one whose half here is gone. */
+const CUT_OFF: readonly MigrationStanding[] = ['broken', 'off'];
 
 const isAway = (error: unknown): boolean => error instanceof CloudError && error.kind === 'unavailable';
 
@@ -41,6 +44,7 @@ export class LiveMigration {
   private downtimeMs = 300;
   private forced = false;
   private throttled = false;
+  private shielded = false;
   private toldAt = 0;
   private abortedBecause: string | undefined;
   private lastSeen: MigrationJob | undefined;
@@ -96,9 +100,10 @@ export class LiveMigration {
       }
       if (job) await this.steer(job).catch((error: unknown) => { if (!isAway(error)) throw error; });
       // The call may wait for the other end for ever, where nobody has noticed.
-      else if ((await this.whileAway(() => host.migrations.standing(instanceId))) === 'broken' && ++brokenLooks % STUCK_LOOKS === 0) {
-        this.mode = 'post-copy';
-        await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
+      else {
+        const standing = await this.whileAway(() => host.migrations.standing(instanceId));
+        if (standing === 'broken') this.mode = 'post-copy';
+        if (CUT_OFF.includes(standing) && ++brokenLooks % STUCK_LOOKS === 0) await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
       }
       await systemClock.sleep(lookMs);
     }
@@ -120,7 +125,10 @@ export class LiveMigration {
     const { host, instanceId, args } = this;
     this.lastSeen = job;
     // Also after a restart of this process.
-    if (job.switched) this.mode = 'post-copy';
+    if (job.switched) {
+      this.mode = 'post-copy';
+      await this.shield();
+    }
     if (this.signal.aborted && this.mode === 'pre-copy') {
       this.abortedBecause = errorMessage(this.signal.reason);
       await host.migrations.abort(instanceId);
@@ -151,6 +159,13 @@ export class LiveMigration {
       host.logger.info({ instanceId }, 'the guest dirties more than the link carries and is slowed down');
     }
     await this.tell(job);
+  }
+
+  /** Also where the hypervisor has told of the switch while this process was not there. */
+  private async shield(): Promise<void> {
+    if (this.shielded) return;
+    this.shielded = true;
+    await this.host.shield?.(this.instanceId).catch((error: unknown) => this.host.logger.warn({ instanceId: this.instanceId, reason: errorMessage(error) }, 'connections of a guest in post-copy are not shielded'));
   }
 
   private async tell(job: MigrationJob, { last = false, stuck = false } = {}): Promise<void> {

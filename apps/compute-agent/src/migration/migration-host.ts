@@ -22,6 +22,8 @@ export interface MigrationHost extends InstanceHost {
   carryLog?(instanceId: string, to: GuestPlaces): Promise<void>;
   /** Closes connections by which memory of a guest that runs here already still comes in; how many there were. */
   dropStream(instanceId: string): Promise<number>;
+  /** Keeps resets from the connections by which memory of a switched guest still travels. */
+  shield?(instanceId: string): Promise<void>;
   tell(progress: Omit<Progress, 'hostId' | 'sequence'>): Promise<{ forced: boolean }>;
   logger: Logger;
   /** Between two looks at a running migration, ms. */

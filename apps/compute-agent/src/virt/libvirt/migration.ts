@@ -1,6 +1,6 @@
 import type { MigrationStanding } from '@virga/contracts';
 import {
-  DomainState, ErrorCode, isLibvirtError, JobField, JobType, MigrateFlag, MigrateParam, numberParam, param, PausedReason, RunningReason, ShutoffReason, XmlFlag, type DomainEventMap, type LibvirtHost, type TypedParam,
+  DomainState, ErrorCode, isLibvirtError, JobField, JobType, LifecycleDetail, LifecycleEvent, MigrateFlag, MigrateParam, numberParam, param, PausedReason, RunningReason, ShutoffReason, XmlFlag, type DomainEventMap, type LibvirtHost, type TypedParam,
 } from '@virga/libvirt';
 import type { MigrationDriver, MigrationJob, MigrationPlan } from '../virt-driver';
 import type { DomainSettings } from './domain-xml';
@@ -25,13 +25,23 @@ function readJob(params: readonly TypedParam[]): MigrationJob {
 
 const STOPPED_FOR_IT: readonly number[] = [PausedReason.MIGRATION, PausedReason.POSTCOPY];
 
+/** At the source, and at the destination. */
+const SWITCHED = [[LifecycleEvent.SUSPENDED, LifecycleDetail.SUSPENDED.POSTCOPY], [LifecycleEvent.RESUMED, LifecycleDetail.RESUMED.POSTCOPY]] as const;
+
 /** Live migration from libvirt to libvirt. The call that starts it has a connection of its own; watching and steering have others. */
 export class LibvirtMigrations implements MigrationDriver {
   private readonly ended = new Map<string, MigrationJob>();
   private readonly note = ({ dom: { uuid }, params }: DomainEventMap['jobCompleted']): void => { this.ended.set(uuid, readJob(params)); };
 
+  private readonly switchListeners = new Set<(instanceId: string) => void>();
+  private readonly noteSwitch = ({ dom: { uuid }, event, detail }: DomainEventMap['lifecycle']): void => {
+    if (!SWITCHED.some(([one, of]) => event === one && detail === of)) return;
+    for (const listener of this.switchListeners) listener(uuid);
+  };
+
   constructor(private readonly host: LibvirtHost, private readonly settings: Pick<DomainSettings, 'cpuModel' | 'virtType'>) {
     host.events.on('jobCompleted', this.note);
+    host.events.on('lifecycle', this.noteSwitch);
   }
 
   async send(uuid: string, { uri, address, from, to, postCopy, resume }: MigrationPlan): Promise<void> {
@@ -96,6 +106,11 @@ export class LibvirtMigrations implements MigrationDriver {
     await this.steer(() => this.host.call('domainAbortJob', { dom: { uuid } }));
   }
 
+  /** Called at either end when a guest has been switched to post-copy. */
+  onSwitch(listener: (instanceId: string) => void): void {
+    this.switchListeners.add(listener);
+  }
+
   async refuseCpu(): Promise<string | undefined> {
     const { cpuModel, virtType } = this.settings;
     const { models } = await this.host.call('connectGetCpuModelNames', { arch: 'x86_64', needResults: 1 });
@@ -109,6 +124,8 @@ export class LibvirtMigrations implements MigrationDriver {
 
   close(): void {
     this.host.events.off('jobCompleted', this.note);
+    this.host.events.off('lifecycle', this.noteSwitch);
+    this.switchListeners.clear();
   }
 
   /** False when the migration is over, or has not come far enough to be steered. */
