@@ -23,8 +23,9 @@ for (const app of apps) {
   }
 }
 if (wanted.length === 0 || wanted.includes('deploy')) {
-  const command = join(root, 'deploy/src/main.ts');
-  if (existsSync(command)) entryPoints['deploy/main'] = command;
+  for (const file of readdirSync(join(root, 'deploy/src')).filter((name) => /^main(\.[a-z-]+)?\.ts$/.test(name))) {
+    entryPoints[`deploy/${file.replace(/\.ts$/, '')}`] = join(root, 'deploy/src', file);
+  }
 }
 if (wanted.length === 0 || wanted.includes('bench')) {
   for (const file of readdirSync(join(root, 'bench')).filter((name) => name.endsWith('.ts'))) {

@@ -49,6 +49,7 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
     externalCidr: options.externalCidr ?? known?.externalCidr ?? defaultCidrs(portOffset).externalCidr,
     spice: options.spice ?? known?.spice ?? false,
     virtType: options.virtType ?? known?.virtType ?? DEFAULT_SETTINGS.virtType,
+    ...(known?.membership && { membership: known.membership }),
   };
   if (known) {
     const fixed = (['name', 'portOffset', 'managementCidr', 'externalCidr'] as const).filter((key) => known[key] !== settings[key]);

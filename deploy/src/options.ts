@@ -1,3 +1,5 @@
+import { HOST_NAME } from './enrolment/messages';
+
 /** A mistake in what was typed; printed as one sentence, exit code 2. */
 export class UsageError extends Error {}
 
@@ -19,6 +21,15 @@ export interface Options {
   migrationRate?: string;
   /** Parts and tasks that `up` shall do, with what they need; everything when absent. */
   only?: string[];
+  /** How long a join token is good. */
+  minutes?: number;
+  /** Of `host join`: the controller's URL, the token (`-`: to be read), this machine's name, address and interfaces. */
+  controller?: string;
+  token?: string;
+  hostName?: string;
+  address?: string;
+  tunnelInterface?: string;
+  externalInterface?: string;
   json: boolean;
   follow: boolean;
   yes: boolean;
@@ -41,6 +52,13 @@ const VALUED: Record<string, (value: string) => Partial<Options>> = {
   '--migration-rate': (value) => ({ migrationRate: linkRate('--migration-rate', value) }),
   '--virt-type': (value) => ({ virtType: matching('--virt-type', value, /^(kvm|qemu)$/, 'kvm or qemu') as 'kvm' | 'qemu' }),
   '--spice': (value) => ({ spice: matching('--spice', value, /^(on|off)$/, 'on or off') === 'on' }),
+  '--minutes': (value) => ({ minutes: integer('--minutes', value, 1, 1440) }),
+  '--controller': (value) => ({ controller: matching('--controller', value, /^https:\/\/\d{1,3}(\.\d{1,3}){3}:\d{1,5}\/?$/, 'written like https://172.30.255.1:9444') }),
+  '--token': (value) => ({ token: value }),
+  '--host-name': (value) => ({ hostName: matching('--host-name', value, HOST_NAME, 'at most 32 lower-case letters, digits and dashes, beginning with a letter') }),
+  '--address': (value) => ({ address: matching('--address', value, /^\d{1,3}(\.\d{1,3}){3}$/, 'an IPv4 address') }),
+  '--tunnel-interface': (value) => ({ tunnelInterface: device('--tunnel-interface', value) }),
+  '--external-interface': (value) => ({ externalInterface: device('--external-interface', value) }),
   '--only': (value) => ({ only: matching('--only', value, /^[a-z0-9-]+(,[a-z0-9-]+)*$/, 'names of parts with commas between them').split(',') }),
 };
 const FLAGS: Record<string, Partial<Options>> = {
@@ -78,6 +96,8 @@ export function parseOptions(argv: string[]): Options {
 /** A speed of a link: `unlimited`, or a whole number with mbit or gbit. */
 export const linkRate = (key: string, value: string): string =>
   matching(key, value, /^(unlimited|[1-9]\d{0,4}(mbit|gbit))$/, 'unlimited, or a number with mbit or gbit, e.g. 1gbit');
+
+const device = (key: string, value: string): string => matching(key, value, /^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$/, 'the name of a network interface');
 
 function integer(key: string, value: string, min: number, max: number): number {
   const number = Number(value);

@@ -1,4 +1,4 @@
-const NAMES = ['identity', 'compute', 'network', 'image', 'image-data', 'console', 'amqp', 'amqp-tls', 'epmd', 'amqp-dist', 'ovn-sb', 'agent-tls', 'libvirt-tls'] as const;
+const NAMES = ['identity', 'compute', 'network', 'image', 'image-data', 'console', 'amqp', 'amqp-tls', 'epmd', 'amqp-dist', 'ovn-sb', 'enrolment', 'agent-tls', 'libvirt-tls'] as const;
 export type PortName = (typeof NAMES)[number];
 export type PortPlan = Record<PortName, number>;
 

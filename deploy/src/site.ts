@@ -16,8 +16,23 @@ export interface Settings {
   managementCidr: string;
   externalCidr: string;
   virtType: 'kvm' | 'qemu' | 'probe';
+  /** This machine is no cloud but a host of another machine's. */
+  membership?: Membership;
   /** Whether guests that are made from now on show their screens by SPICE besides VNC. */
   spice?: boolean;
+}
+
+/** What a machine that has joined knows of itself; the rest of the settings are its cloud's. */
+export interface Membership {
+  host: string;
+  hostId: string;
+  address: string;
+  tunnelAddress: string;
+  /** Network interfaces that this host's switch takes for itself. */
+  tunnelInterface: string;
+  externalInterface?: string;
+  /** Where the controller is on the management network. */
+  controller: string;
 }
 
 export const DEFAULT_SETTINGS = { name: 'vg', portOffset: 0, hosts: 1, virtType: 'probe' } as const;
@@ -38,6 +53,8 @@ export interface HostPlan {
   managementAddress: string;
   tunnelAddress: string;
   links: { management: Link; tunnel: Link; external: Link };
+  /** Set for a host that is this whole machine: it has the machine's network, and interfaces of its own instead of links. */
+  machine?: { tunnelInterface: string; externalInterface?: string };
 }
 
 export interface Site {
@@ -66,6 +83,7 @@ export function planSite(root: string, state: string, settings: Settings, portTa
   const management = prefixOf(settings.managementCidr);
   const external = prefixOf(settings.externalCidr);
   const { name } = settings;
+  const { membership } = settings;
   const url = (port: number) => `http://127.0.0.1:${port}`;
   return {
     settings, root, state, ports,
@@ -74,10 +92,10 @@ export function planSite(root: string, state: string, settings: Settings, portTa
     log: join(state, 'log'),
     parts: join(state, 'parts'),
     release: join(state, 'release'),
-    management: { bridge: `${name}mgmt`, address: `${management}.1`, cidr: settings.managementCidr },
+    management: { bridge: `${name}mgmt`, address: membership?.controller ?? `${management}.1`, cidr: settings.managementCidr },
     external: { bridge: `${name}ext`, address: `${external}.1`, cidr: settings.externalCidr, pool: [`${external}.10`, `${external}.200`] },
     fabric: { netns: `${name}-fabric`, bridge: 'tunnels' },
-    hosts: Array.from({ length: settings.hosts }, (_, at) => at + 1).filter((index) => !settings.absentHosts?.includes(index)).map((index) => planHost(state, name, management, index)),
+    hosts: membership ? [planMember(state, name, membership)] : Array.from({ length: settings.hosts }, (_, at) => at + 1).filter((index) => !settings.absentHosts?.includes(index)).map((index) => planHost(state, name, management, index)),
     publicUrls: { identity: url(ports.identity), compute: url(ports.compute), network: url(ports.network), image: url(ports.image) },
   };
 }
@@ -92,12 +110,27 @@ function planHost(state: string, name: string, management: string, index: number
     directory: join(state, 'hosts', host),
     managementAddress: `${management}.${10 + index}`,
     // The fabric is a namespace of this cloud alone, so its subnet need not differ between clouds.
-    tunnelAddress: `172.30.0.${10 + index}`,
+    tunnelAddress: tunnelAddressOf(10 + index),
     links: {
       management: { outside: `${name}m${index}`, inside: 'eth0' },
       tunnel: { outside: `${name}t${index}`, inside: 'eth1' },
       external: { outside: `${name}x${index}`, inside: 'eth2' },
     },
+  };
+}
+
+/** Last bytes of the addresses of machines that join, on the management network and for tunnels; below are those of this machine's own hosts. */
+export const FIRST_MEMBER_ADDRESS = 30;
+export const LAST_MEMBER_ADDRESS = 254;
+
+export const tunnelAddressOf = (last: number): string => `172.30.0.${last}`;
+
+function planMember(state: string, name: string, { host, address, tunnelAddress, tunnelInterface, externalInterface }: Membership): HostPlan {
+  const none = { outside: '', inside: '' };
+  return {
+    index: 0, name: host, netns: `${name}-${host}`, directory: join(state, 'hosts', host), managementAddress: address, tunnelAddress,
+    links: { management: none, tunnel: { ...none, inside: tunnelInterface }, external: { ...none, inside: externalInterface ?? '' } },
+    machine: { tunnelInterface, ...(externalInterface && { externalInterface }) },
   };
 }
 

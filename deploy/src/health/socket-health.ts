@@ -42,3 +42,10 @@ export const unixctlHealth = (path: string, method: string, args: string[], want
     const text = answer.toString('utf8');
     return wanted.test(text) ? undefined : `${method} answers ${text.trim().slice(0, 200)}`;
   });
+
+/** Somebody takes connections there. */
+export const listenHealth = (host: string, port: number, timeoutMs = 3_000): Promise<string | undefined> => new Promise((resolve) => {
+  const socket = connect({ host, port, timeout: timeoutMs });
+  const end = (verdict: string | undefined): void => { socket.destroy(); resolve(verdict); };
+  socket.on('connect', () => end(undefined)).on('timeout', () => end(`no answer within ${timeoutMs} ms`)).on('error', (error) => end(error.message));
+});

@@ -46,7 +46,11 @@ describe('the parts of a cloud', () => {
   });
 
   it('run services as a user without rights', () => {
-    for (const part of parts.filter(({ group }) => group === 'service')) expect(part.script).toContain('setpriv --reuid=virga');
+    for (const part of parts.filter(({ group, name }) => group === 'service' && name !== 'enrolment')) expect(part.script).toContain('setpriv --reuid=virga');
+  });
+
+  it('leave the one that signs with the key of the CA as root, and with few of its powers', () => {
+    expect(parts.find(({ name }) => name === 'enrolment')!.script).toMatch(/^exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all,\+chown,\+dac_override,\+fowner,\+setuid,\+setgid /);
   });
 
   it('stop in reverse: agent, guests, hypervisor, namespace, then the bridges', () => {

@@ -2,6 +2,7 @@ import type { SecretStore } from '../secrets';
 import type { Site } from '../site';
 import { checkOrder } from '../task-graph';
 import { agentPart, appParts, fleetParts } from './apps';
+import { enrolmentPart } from './enrolment';
 import { hostParts } from './host';
 import { mariadbPart } from './mariadb';
 import { ovnCentralParts } from './ovn-central';
@@ -14,6 +15,7 @@ export function partsOf(site: Site, secrets: SecretStore): Part[] {
   const parts = [
     logKeeperPart(site), mariadbPart(site), epmdPart(site), rabbitmqPart(site), ...ovnCentralParts(site),
     ...appParts(site, secrets),
+    enrolmentPart(site),
     ...site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]),
     ...fleetParts(site, secrets),
   ];

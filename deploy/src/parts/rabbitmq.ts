@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { IDENTITY_FILES } from '@virga/mutual-tls';
 import { agentUser, fleetPermissions, fleetUser, hostPermissions, servicePermissions } from '@virga/rpc';
+import { membersOf, type Member } from '../enrolment/members';
 import { quote } from '../env-file';
 import { amqpHealth, epmdHealth } from '../health/socket-health';
 import { brokerIdentity } from '../pki/identities';
@@ -99,15 +100,16 @@ function config(site: Site): string {
 }
 
 /** Users with hashed passwords and their permissions. There is no `guest`: definitions at boot keep it from being made. */
-export function brokerDefinitions(hostIds: string[], secrets: SecretStore, fleets: string[] = []): string {
-  const users = [
+export function brokerDefinitions(hostIds: string[], secrets: SecretStore, fleets: string[] = [], members: Pick<Member, 'hostId' | 'brokerPasswordHash'>[] = []): string {
+  const users: { name: string; permissions: { configure: string; write: string; read: string }; hash?: string }[] = [
     ...BROKER_APPS.map((name) => ({ name: name as string, permissions: servicePermissions() })),
     ...hostIds.map((hostId) => ({ name: agentUser(hostId), permissions: hostPermissions(hostId) })),
     ...fleets.map((name) => ({ name: fleetUser(name), permissions: fleetPermissions(name) })),
+    ...members.map(({ hostId, brokerPasswordHash: hash }) => ({ name: agentUser(hostId), permissions: hostPermissions(hostId), hash })),
   ];
   return `${JSON.stringify({
     vhosts: [{ name: '/' }],
-    users: users.map(({ name }) => ({ name, password_hash: rabbitHash(name, secrets.get(`amqp.${name}`)), hashing_algorithm: 'rabbit_password_hashing_sha256', tags: '' })),
+    users: users.map(({ name, hash }) => ({ name, password_hash: hash ?? rabbitHash(name, secrets.get(`amqp.${name}`)), hashing_algorithm: 'rabbit_password_hashing_sha256', tags: '' })),
     permissions: users.map(({ name, permissions }) => ({ user: name, vhost: '/', ...permissions })),
   }, null, 2)}\n`;
 }
@@ -141,7 +143,7 @@ export function prepareRabbitmq(site: Site, hostIds: string[], secrets: SecretSt
   write(configFile(site), config(site), 0o600);
   const cookie = join(dir, '.erlang.cookie');
   if (!existsSync(cookie)) write(cookie, randomBytes(20).toString('hex'), 0o400);
-  return write(definitionsFile(site), brokerDefinitions(hostIds, secrets, fleetsOf(site)), 0o600);
+  return write(definitionsFile(site), brokerDefinitions(hostIds, secrets, fleetsOf(site), membersOf(site)), 0o600);
 }
 
 async function brokerControl(site: Site, args: string[], accept = [0]): Promise<void> {

@@ -9,7 +9,10 @@ import { SERVICE_USER, userIds } from '../system-users';
 export const authorityDirectory = (site: Site): string => join(site.etc, 'ca');
 /** OVN's tools check who has signed a certificate, not whom it names: for them the southbound database has a CA of its own. */
 export const southboundAuthorityDirectory = (site: Site): string => join(site.etc, 'ca/southbound');
+/** Join tokens that were given out. */
+export const tokenDirectory = (site: Site): string => join(site.etc, 'join-tokens');
 export const brokerIdentity = (site: Site): string => join(site.etc, 'tls/broker');
+export const enrolmentIdentity = (site: Site): string => join(site.etc, 'tls/enrolment');
 export const southboundIdentity = (site: Site): string => join(site.etc, 'tls/southbound');
 export const consoleProxyIdentity = (site: Site): string => join(site.etc, 'tls/console-proxy');
 export const hostIdentity = (host: HostPlan): string => join(host.directory, 'tls');
@@ -36,6 +39,7 @@ export async function issueCertificates(site: Site): Promise<string> {
   const written = [
     await authority.equip(consoleProxyIdentity(site), { peer: { role: 'console-proxy' }, addresses: [], names: [] }, service),
     await authority.equip(brokerIdentity(site), { peer: { role: 'broker' }, ...here }, userIds('rabbitmq')),
+    await authority.equip(enrolmentIdentity(site), { peer: { role: 'enrolment' }, ...here, ends: ['server'] }),
     await southbound.equip(southboundIdentity(site), { peer: { role: 'southbound' }, ...here, ends: ['server'] }, service),
   ];
   for (const host of site.hosts) {

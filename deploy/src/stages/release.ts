@@ -10,6 +10,7 @@ import type { Site } from '../site';
 export function installRelease(site: Site): string {
   const files = [
     ...bundles(join(site.root, 'dist/apps')).map((file) => [join(site.root, 'dist/apps', file), join(site.release, 'apps', file)] as const),
+    ...['main.enrolment.js'].map((file) => [join(site.root, 'dist/deploy', file), join(site.release, 'deploy', file)] as const),
     ...['supervise.sh', 'keep-logs.sh'].map((file) => [join(site.root, 'deploy', file), join(site.release, file)] as const),
   ];
   let replaced = 0;

@@ -106,6 +106,7 @@ const SERVICE_BEFORE: Record<string, string[]> = {
   conductor: ['migrate-compute-api', 'grants'],
   'compute-api': ['migrate-compute-api', 'grants'],
   'console-proxy': ['certificates'],
+  enrolment: ['certificates'],
 };
 
 function partTask(site: Site, part: Part): Task {

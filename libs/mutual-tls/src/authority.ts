@@ -126,7 +126,10 @@ async function withPublicFile<T>(text: string, work: (file: string) => Promise<T
 }
 
 /** Runs openssl with `input` on its standard input; resolves with its output. */
-export function openssl(args: string[], input: string): Promise<string> {
+export const openssl = async (args: string[], input: string): Promise<string> => (await opensslTalk(args, input)).output;
+
+/** The same with what it says on its standard error: not every verdict of its is an exit code. */
+export function opensslTalk(args: string[], input: string): Promise<{ output: string; said: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn('openssl', args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/' });
     let output = '';
@@ -136,6 +139,6 @@ export function openssl(args: string[], input: string): Promise<string> {
     child.stdin.on('error', () => undefined); // it may end without reading all
     child.stdin.end(input);
     child.on('error', (error) => reject(new Error(`cannot run openssl: ${error.message}`)));
-    child.on('close', (code) => (code === 0 ? resolve(output) : reject(new Error(`openssl ${args[0]} failed (${code}): ${trouble.trim().slice(-500)}`))));
+    child.on('close', (code) => (code === 0 ? resolve({ output, said: trouble }) : reject(new Error(`openssl ${args[0]} failed (${code}): ${trouble.trim().slice(-500)}`))));
   });
 }

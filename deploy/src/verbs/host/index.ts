@@ -7,8 +7,9 @@ import { fenceHost } from './fence';
 import { listHosts } from './list';
 import { setRate } from './rate';
 import { removeHost } from './remove';
+import { makeToken } from './token';
 
-const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, drain: drainHost, restore: restoreHost, fence: fenceHost } as const;
+const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, drain: drainHost, restore: restoreHost, fence: fenceHost, token: makeToken } as const;
 
 /** `virga host VERB [HOST ...]`. */
 export async function host(launch: Launch, options: Options): Promise<number> {
