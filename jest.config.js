@@ -17,7 +17,7 @@ const common = {
 };
 module.exports = {
   projects: [
-    { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,deploy,tools}/**/*.spec.ts'] },
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,deploy,tools,e2e}/**/*.spec.ts'] },
     { ...common, displayName: 'story', testMatch: ['<rootDir>/{apps,libs,deploy,tools}/**/*.story.ts'], setupFilesAfterEnv: ['<rootDir>/tools/jest-story-setup.js'] },
     { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e.ts'], setupFilesAfterEnv: ['<rootDir>/e2e/jest-setup.js'] },
   ],

@@ -1,6 +1,5 @@
-import { spawn } from 'node:child_process';
-import { createConnection, type Socket } from 'node:net';
 import { Cloud, until } from './cloud';
+import { bootIdOf, Echo, Ping } from './trials/probes';
 
 /** A running guest goes to another host and back, as an operator has it moved with the stock client, while somebody talks to it. */
 const cloud = new Cloud(process.env.VIRGA_E2E_STATE ?? '/var/tmp/virga-e2e');
@@ -12,51 +11,10 @@ interface Row { name: string; state: string; status: string }
 
 const hostOf = async (server = 'move-1') => (await cloud.json<Record<string, string>>('server', 'show', server))['OS-EXT-SRV-ATTR:host']!;
 const other = (host: string) => (host === 'host1' ? 'host2' : 'host1');
-const bootIdNow = async () => /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/.exec(await (await fetch(`http://${floating}/`, { signal: AbortSignal.timeout(5000) })).text())?.[0];
+const bootIdNow = () => bootIdOf(floating);
 const migrations = () => cloud.json<Record<string, string>[]>('server', 'migration', 'list', '--server', 'move-1', ...VERSION);
 const settled = () => until('the migration to end', async () => (await cloud.json<Record<string, string | null>>('server', 'show', 'move-1'))['OS-EXT-STS:task_state'] === null, 120_000, 500);
 const migrate = (...more: string[]) => cloud.client('server', 'migrate', '--live-migration', ...more, 'move-1', ...VERSION);
-
-/** Pings all the time; gives how many answers came. */
-function startPing() {
-  const child = spawn('ping', ['-i', '0.2', floating]);
-  let replies = 0;
-  child.stdout.on('data', (data: Buffer) => { replies += data.toString().split('bytes from').length - 1; });
-  return { replies: () => replies, stop: () => child.kill('SIGINT') };
-}
-
-/** One TCP connection to the guest's echo server on which numbers go to and fro, in order, for as long as it lives. */
-class Stream {
-  echoed = 0;
-  broken: string | undefined;
-  private readonly socket: Socket;
-  private waiting = '';
-
-  constructor(host: string) {
-    this.socket = createConnection({ host, port: 7 });
-    this.socket.setEncoding('latin1');
-    this.socket.on('error', (error) => { this.broken ??= error.message; });
-    this.socket.on('close', () => { this.broken ??= 'closed'; });
-    this.socket.on('connect', () => this.say());
-    this.socket.on('data', (text: string) => {
-      this.waiting += text;
-      if (!this.waiting.endsWith('\n')) return;
-      if (this.waiting !== `${this.echoed}\n`) this.broken ??= `got ${JSON.stringify(this.waiting)} for ${this.echoed}`;
-      this.waiting = '';
-      this.echoed++;
-      setTimeout(() => this.say(), 20);
-    });
-  }
-
-  private say(): void {
-    if (this.broken === undefined) this.socket.write(`${this.echoed}\n`);
-  }
-
-  end(): void {
-    this.broken ??= 'ended';
-    this.socket.destroy();
-  }
-}
 
 beforeAll(async () => {
   await cloud.openstack('network', 'create', 'move-net');
@@ -83,8 +41,8 @@ afterAll(async () => {
 
 it('moves to a named host and, by the scheduler\'s choice, back, while a ping and a TCP connection go through', async () => {
   const first = await hostOf();
-  const ping = startPing();
-  const stream = new Stream(floating);
+  const ping = new Ping(floating, 0.2);
+  const stream = new Echo(floating);
   try {
     await until('the connection to work', async () => stream.echoed > 5);
     for (const [more, wanted] of [[['--host', other(first)], other(first)], [[], first]] as const) {
@@ -92,15 +50,15 @@ it('moves to a named host and, by the scheduler\'s choice, back, while a ping an
       expect({ code, stderr: stderr.trim() }).toEqual({ code: 0, stderr: '' });
       await settled();
       expect(await hostOf()).toBe(wanted);
-      const [pings, echoes] = [ping.replies(), stream.echoed];
-      await until('the guest to answer from there', async () => ping.replies() > pings + 3 && stream.echoed > echoes + 20);
+      const [pings, echoes] = [ping.replies, stream.echoed];
+      await until('the guest to answer from there', async () => ping.replies > pings + 3 && stream.echoed > echoes + 20);
       expect(stream.broken).toBeUndefined();
       expect(await bootIdNow()).toBe(bootId);
       expect((await migrations())[0]).toMatchObject({ Status: 'completed', Type: 'live-migration', 'Dest Compute': wanted });
     }
   } finally {
     ping.stop();
-    stream.end();
+    stream.stop();
   }
 });
 

@@ -33,7 +33,7 @@ if (wanted.length === 0 || wanted.includes('bench')) {
   }
 }
 
-if (wanted.length === 0 || wanted.includes('e2e')) entryPoints['e2e/chaos'] = join(root, 'e2e/chaos/main.ts');
+if (wanted.length === 0 || wanted.includes('e2e')) for (const suite of ['chaos', 'trials']) entryPoints[`e2e/${suite}`] = join(root, 'e2e', suite, 'main.ts');
 
 await build({
   entryPoints,
