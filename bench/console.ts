@@ -1,7 +1,7 @@
 /**
  * What a console costs on its way: guest, host's agent, proxy, browser; beside it a direct socket and Debian's websockify, in the
  * same run. Throughput for each CPU second, latency that is added with many sessions, memory of idle sessions and of one whose
- * browser stalls. Needs no cloud: `node dist/bench/console.js [--quick]`; websockify must be installed.
+ * browser stalls. Needs no cloud: `node dist/bench/console.js [--quick] [--throughput]`; websockify must be installed.
  */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +21,8 @@ const ACTIVE = 100;
 const IDLE = 200;
 const KEY_EVERY_MS = 100;
 const LATENCY_MS = quick ? 8000 : 30_000;
+/** Ways on which keys are measured, too. */
+const KEYED = new Set(['direct socket', 'websockify', 'console-proxy']);
 const STALL_MS = quick ? 5000 : 10_000;
 const MIB = 1 << 20;
 
@@ -94,13 +96,14 @@ async function main(): Promise<void> {
     const agent = await start('agent');
     const proxy = await start('proxy', agent.ready.agentUrl!, agent.ready.control!);
     const flooding = 45_000 + (process.pid % 1000);
-    const sockets = [[flooding, guest.ready.floodPort!], [flooding + 1000, guest.ready.port!]] as const;
-    const websockifies = sockets.map(([from, to]) => { const child = spawn('/usr/bin/websockify', [`127.0.0.1:${from}`, `127.0.0.1:${to}`], { stdio: 'ignore' }); children.push(child); return child; });
+    const sockets = [[flooding, guest.ready.floodPort!, []], [flooding + 1000, guest.ready.port!, []], [flooding + 2000, guest.ready.tlsPort!, ['--ssl-target']]] as const;
+    const websockifies = sockets.map(([from, to, options]) => { const child = spawn('/usr/bin/websockify', [...options, `127.0.0.1:${from}`, `127.0.0.1:${to}`], { stdio: 'ignore' }); children.push(child); return child; });
     for (const [from] of sockets) await until(() => new Promise<boolean>((resolve) => { const probe = connect(from, '127.0.0.1', () => { probe.destroy(); resolve(true); }).on('error', () => resolve(false)); }));
 
     const ways: Way[] = [
       { name: 'direct socket', carriers: [], open: (flood) => overSocket(createConnection({ host: '127.0.0.1', port: flood ? guest.ready.floodPort! : guest.ready.port! })) },
       { name: 'websockify', carriers: websockifies.map(({ pid }, at) => ({ name: `websockify ${at}`, pid: pid! })), open: (flood) => overWebSocket(`ws://127.0.0.1:${flood ? sockets[0][0] : sockets[1][0]}/`) },
+      { name: 'websockify, TLS to the host', carriers: [{ name: 'websockify TLS', pid: websockifies[2]!.pid! }], open: () => overWebSocket(`ws://127.0.0.1:${sockets[2][0]}/`) },
       { name: 'console-proxy', carriers: [{ name: 'proxy', pid: proxy.pid }], open: (flood) => overWebSocket(`ws://127.0.0.1:${proxy.ready.port}/?token=${flood ? 'flooding' : 'echoing1'}`) },
       { name: 'console-proxy and agent', carriers: [{ name: 'proxy', pid: proxy.pid }, { name: 'agent', pid: agent.pid }], open: (flood) => overWebSocket(`ws://127.0.0.1:${proxy.ready.port}/?token=${flood ? 'flooding' : 'echoing1'}`) },
     ];
@@ -115,18 +118,20 @@ async function main(): Promise<void> {
       }
     }
 
+    if (process.argv.includes('--throughput')) return;
+
     console.log(`\nKeys that the guest echoes, ${ACTIVE} sessions, each ${1000 / KEY_EVERY_MS} a second, ms there and back:\n`);
     row('way', 'p50', 'p99', 'added p50', 'added p99');
     row('---', '---', '---', '---', '---');
     let direct: number[] = [];
-    for (const way of ways.slice(0, 3)) {
+    for (const way of ways.filter(({ name }) => KEYED.has(name))) {
       const trips = await roundTrips(way, ACTIVE);
       if (direct.length === 0) direct = trips;
       const [p50, p99] = [percentile(trips, 0.5), percentile(trips, 0.99)];
       row(way.name, p50.toFixed(2), p99.toFixed(2), (p50 - percentile(direct, 0.5)).toFixed(2), (p99 - percentile(direct, 0.99)).toFixed(2));
     }
 
-    const [proxyWay] = ways.slice(2);
+    const proxyWay = ways.find(({ name }) => name === 'console-proxy');
     const memory = () => ({ proxy: rssOf(proxy.pid), agent: rssOf(agent.pid) });
     const before = memory();
     const idle = await Promise.all(Array.from({ length: IDLE }, () => proxyWay!.open(false)));

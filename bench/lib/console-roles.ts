@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer as createHttpServer, request } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { LocalConsoles } from '../../apps/compute-agent/src/consoles/console-desk';
 import { HostServer } from '../../apps/compute-agent/src/host-server/host-server';
 import { CONSOLE_SOCKETS } from '../../apps/compute-agent/src/instances/guest-parts';
@@ -14,7 +15,7 @@ import { silentLogger } from '../../libs/core/src';
 import { readTlsIdentity } from '../../libs/mutual-tls/src';
 
 /** What a process of the benchmark tells when it is ready. */
-export interface Ready { port?: number; floodPort?: number; agentUrl?: string; control?: string }
+export interface Ready { port?: number; floodPort?: number; tlsPort?: number; agentUrl?: string; control?: string }
 
 const GUESTS = { flood: '00000000-0000-4000-8000-000000000001', echo: '00000000-0000-4000-8000-000000000002' } as const;
 const PIECE = Buffer.alloc(65_536, 'x');
@@ -39,7 +40,10 @@ async function guest(dir: string): Promise<Ready> {
     await new Promise<void>((resolve) => createServer(play).listen(join(store.dir(GUESTS[name]), CONSOLE_SOCKETS.vnc), resolve));
     return server;
   }));
-  return { floodPort: portOf(servers[0]!), port: portOf(servers[1]!) };
+  // As QEMU protects a screen on a port (VeNCrypt): TLS from its first byte.
+  const protectedFlood = createTlsServer({ ...identityIn(dir, 'host'), minVersion: 'TLSv1.3' }, flood);
+  await new Promise<void>((resolve) => protectedFlood.listen(0, '127.0.0.1', resolve));
+  return { floodPort: portOf(servers[0]!), port: portOf(servers[1]!), tlsPort: portOf(protectedFlood) };
 }
 
 /** The relay of a host; the control plane's part, that it lets a proxy in, comes over HTTP here. */

@@ -5,7 +5,7 @@ import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { SERIAL_FRAME, serialControl, serialFrame, type ConsoleProtocol, type ConsoleSession } from '@virga/contracts';
-import { silentLogger } from '@virga/core';
+import { GatheredReads, silentLogger } from '@virga/core';
 import type { Handshake } from './handshake';
 import { PublicServer, type PublicServerOptions } from './public-server';
 import { CLOSE } from './relay/close-codes';
@@ -31,7 +31,7 @@ let ended: { sessionId: string; attemptId: string; verdict: 'deleted' | 'moved' 
 const connections = new OpenConnections({ watch: async () => ({ ended }) } as never, silentLogger);
 const options: PublicServerOptions = {
   pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: '', maxPerAddress: 20, idleMs: 60_000,
-  open: async (handshake) => answer?.(handshake) ?? (handshake.token === TOKEN ? { session: session(protocol), attemptId: 'a', hostId: 'h', host } : { refused: CLOSE.invalid, reason: 'invalid' }),
+  open: async (handshake) => answer?.(handshake) ?? (handshake.token === TOKEN ? { session: session(protocol), attemptId: 'a', hostId: 'h', host, reads: GatheredReads.of(host) } : { refused: CLOSE.invalid, reason: 'invalid' }),
   opened: (connection) => connections.add(connection),
 };
 const server = new PublicServer(options);

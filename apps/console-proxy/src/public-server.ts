@@ -115,8 +115,8 @@ export class PublicServer {
     if (!refused) socket.once('close', () => opened.host.destroy());
     this.sockets.handleUpgrade(request, socket, head, (client) => {
       if (refused) return client.close(opened.refused, opened.reason);
-      const { session, attemptId, hostId, host } = opened;
-      relayConsole(client, host, { serial: session.protocol === 'serial', page: handshake.page, pingMs: this.patience.ping, idleMs: IDLING[session.protocol] ? this.options.idleMs : 0 });
+      const { session, attemptId, hostId, host, reads } = opened;
+      relayConsole(client, { host, reads }, { serial: session.protocol === 'serial', page: handshake.page, pingMs: this.patience.ping, idleMs: IDLING[session.protocol] ? this.options.idleMs : 0 });
       return this.options.opened({ session, attemptId, hostId, socket: client });
     });
   }

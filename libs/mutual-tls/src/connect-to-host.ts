@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from '
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { PeerCertificate } from 'node:tls';
+import type { GatheredReads } from '@virga/core';
 import { commonNameOf } from './peer';
 import type { TlsIdentity } from './identity';
 
@@ -51,27 +52,37 @@ export class HostConnection {
     return success(response);
   }
 
-  /** Switches the connection to another protocol (`Upgrade: protocol`): what follows is raw bytes both ways. */
-  async upgrade(wish: HostRequest & { protocol: string }): Promise<{ socket: Duplex; headers: IncomingHttpHeaders }> {
-    const call = this.open({ ...wish, headers: { ...wish.headers, connection: 'Upgrade', upgrade: wish.protocol } });
+  /**
+   * Switches the connection to another protocol (`Upgrade: protocol`): what follows is raw bytes both ways. With `reads` what the
+   * host sends goes there, never to the socket's readers; the socket is paused then, until who takes them resumes it.
+   */
+  async upgrade(wish: HostRequest & { protocol: string; reads?: GatheredReads }): Promise<{ socket: Duplex; headers: IncomingHttpHeaders }> {
+    const { reads } = wish;
+    const call = this.open({ ...wish, headers: { ...wish.headers, connection: 'Upgrade', upgrade: wish.protocol } }, reads);
+    // HTTP's part is read by its client.
+    if (reads) call.on('socket', (socket) => reads.divert((bytes) => void socket.push(bytes)));
     return new Promise((resolve, reject) => {
       call.on('error', reject);
       call.on('response', (response) => void success(response).then(() => reject(new Error('the host did not switch the protocol')), reject));
       call.on('upgrade', (response, socket, head) => {
         socket.setTimeout(0);
-        if (head.length > 0) socket.unshift(head);
+        if (reads) {
+          reads.divert();
+          reads.feed(head);
+          socket.pause();
+        } else if (head.length > 0) socket.unshift(head);
         resolve({ socket, headers: response.headers });
       });
       call.end();
     });
   }
 
-  private open({ method, path, headers, signal, answerTimeoutMs = ANSWER_TIMEOUT_MS }: HostRequest): ReturnType<typeof request> {
+  private open({ method, path, headers, signal, answerTimeoutMs = ANSWER_TIMEOUT_MS }: HostRequest, reads?: GatheredReads): ReturnType<typeof request> {
     const url = new URL(this.host.agentUrl);
     if (url.protocol !== 'https:') throw new Error('a host is reached by https only');
-    const options: RequestOptions & { minVersion: 'TLSv1.3' } = {
+    const options: RequestOptions & { minVersion: 'TLSv1.3'; onread?: GatheredReads['onread'] } = {
       ...this.identity(), host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port || 443, method, path, agent: false, minVersion: 'TLSv1.3', rejectUnauthorized: true,
-      checkServerIdentity: (_name, certificate) => this.mismatch(certificate), ...(headers && { headers }), ...(signal && { signal }),
+      checkServerIdentity: (_name, certificate) => this.mismatch(certificate), ...(headers && { headers }), ...(signal && { signal }), ...(reads && { onread: reads.onread }),
     };
     const call = request(options);
     call.setTimeout(answerTimeoutMs, () => call.destroy(new Error(`host ${this.host.hostId} did not answer in ${answerTimeoutMs / 1000} s`)));

@@ -1,5 +1,4 @@
 import { access } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { CONSOLE_GRANT_HEADER, CONSOLE_PROTOCOLS, CONSOLE_UPGRADE, type ConsoleProtocol } from '@virga/contracts';
@@ -10,6 +9,7 @@ import type { InstanceHost } from '../instances/instance-host';
 import type { InstanceStore } from '../instances/instance-store';
 import { readConsoleLog } from './console-log';
 import { ConsoleGrants } from './console-grants';
+import { relayScreen } from './relay-screen';
 import { SerialLine } from './serial-line';
 
 /** What the control plane asks of a host about consoles. */
@@ -60,21 +60,12 @@ export class LocalConsoles implements ConsoleDesk {
       if (typeof secret !== 'string' || !this.grants.take(secret, { instanceId, protocol })) throw forbidden('Nobody has allowed this connection.');
       const dir = this.host.store.dir(instanceId);
       try {
-        await (protocol === 'serial' ? this.joinLine(instanceId, dir, accept) : this.relayScreen(join(dir, CONSOLE_SOCKETS[protocol]), accept));
+        await (protocol === 'serial' ? this.joinLine(instanceId, dir, accept) : relayScreen(join(dir, CONSOLE_SOCKETS[protocol]), accept));
       } catch (error) {
         if (error instanceof CloudError) throw error;
         throw conflict(`The console cannot be reached: ${(error as NodeJS.ErrnoException).code ?? 'the guest is off'}.`);
       }
     });
-  }
-
-  private async relayScreen(path: string, accept: () => Duplex): Promise<void> {
-    const screen = connect(path);
-    await new Promise<void>((resolve, reject) => screen.once('connect', resolve).once('error', reject));
-    const proxy = accept();
-    // Node's pipe waits for the slower end: neither side is read faster than the other takes it.
-    proxy.pipe(screen).pipe(proxy);
-    for (const [one, other] of [[screen, proxy], [proxy, screen]] as const) one.on('error', () => other.destroy()).on('close', () => other.destroy());
   }
 
   private async scrollback(instanceId: string, dir: string): Promise<Buffer> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
-import { conflict, silentLogger } from '@virga/core';
+import { conflict, GatheredReads, silentLogger } from '@virga/core';
 import { Authority, connectToHost, HostAnswerError, readTlsIdentity, type Peer, type TlsIdentity } from '@virga/mutual-tls';
 import { HostServer } from './host-server';
 
@@ -88,6 +88,27 @@ it('hands an upgraded connection over, bytes both ways', async () => {
   socket.write('hello');
   expect(await echoed).toBe('HELLO');
   socket.destroy();
+});
+
+it('reads an upgraded connection into memory of the reader, all of it and none of HTTP', async () => {
+  const reads = new GatheredReads();
+  const { socket } = await as('proxy').upgrade({ method: 'GET', path: '/v1/consoles/i1', protocol: 'virga-console', reads });
+  const sent = Buffer.alloc(3_000_000, 'abcdefghij');
+  const echoed = new Promise<string>((resolve) => {
+    let heard = '';
+    reads.take((piece, done) => {
+      heard += piece.toString();
+      // As a relay does when its other end is slow.
+      socket.pause();
+      setImmediate(() => { done(); socket.resume(); });
+      if (heard.length >= sent.length) resolve(heard);
+    });
+  });
+  socket.resume();
+  socket.write(sent);
+  expect(await echoed).toBe(sent.toString().toUpperCase());
+  socket.destroy();
+  await expect(as('proxy').upgrade({ method: 'GET', path: '/v1/consoles/missing', protocol: 'virga-console', reads: new GatheredReads() })).rejects.toMatchObject({ status: 409 });
 });
 
 it('answers an upgrade that it refuses with its reason, and an unknown protocol with 404', async () => {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { SERIAL_FRAME, SerialFrameReader, serialFrame } from '@virga/contracts';
+import type { GatheredReads } from '@virga/core';
 import type { RawData, WebSocket } from 'ws';
 import { CLOSE } from './close-codes';
 
@@ -7,8 +8,6 @@ import { CLOSE } from './close-codes';
 const HIGH_BYTES = 512 * 1024;
 const LOW_BYTES = 128 * 1024;
 const PIECE = 32 * 1024;
-/** Of one message to a browser. */
-const GATHERED_BYTES = 128 * 1024;
 const UNSUPPORTED_DATA = 1003;
 
 export interface RelayOptions {
@@ -21,26 +20,8 @@ export interface RelayOptions {
   idleMs: number;
 }
 
-/** TLS hands over 16 KB at a time: what comes in one turn of the event loop becomes one message, so that a flood costs fewer of them and a key waits for nothing. */
-function gather(show: (bytes: Buffer) => void): (bytes: Buffer) => void {
-  let gathered: Buffer[] = [];
-  let length = 0;
-  const flush = () => {
-    if (gathered.length === 0) return;
-    const [only] = gathered;
-    const all = gathered.length === 1 ? only! : Buffer.concat(gathered);
-    gathered = [];
-    length = 0;
-    show(all);
-  };
-  return (bytes) => {
-    if (gathered.push(bytes) === 1) setImmediate(flush);
-    if ((length += bytes.length) >= GATHERED_BYTES) flush();
-  };
-}
-
 /** Joins a browser and a host's console until either ends. Bytes wait in the slower end's kernel, not here. */
-export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, pingMs, idleMs }: RelayOptions): void {
+export function relayConsole(socket: WebSocket, { host, reads }: { host: Duplex; reads: GatheredReads }, { serial, page, pingMs, idleMs }: RelayOptions): void {
   let heard = true;
   let active = Date.now();
   const pinging = setInterval(() => {
@@ -51,32 +32,33 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, pi
   }, pingMs);
 
   const sent = () => { if (host.isPaused() && socket.bufferedAmount < LOW_BYTES) host.resume(); };
-  const show = (bytes: Buffer, binary = true) => {
+  const show = (bytes: Buffer, binary: boolean, done?: () => void) => {
     // Nobody looks any more: a guest that floods is not read on.
     if (socket.readyState !== socket.OPEN) return void host.destroy();
-    socket.send(bytes, { binary }, sent);
+    socket.send(bytes, { binary }, () => { done?.(); sent(); });
     if (socket.bufferedAmount > HIGH_BYTES) host.pause();
   };
   const reader = new SerialFrameReader();
-  const fromHost = serial
-    ? (bytes: Buffer) => {
-      try {
-        for (const { kind, payload } of reader.take(bytes)) {
-          if (kind === SERIAL_FRAME.data) show(payload);
-          else if (page) show(payload, false);
-        }
-      } catch { host.destroy(); }
-    }
-    : gather(show);
+  const showFrames = (bytes: Buffer, done: () => void) => {
+    // Frames are sent on later than this memory is given back.
+    const kept = Buffer.from(bytes);
+    done();
+    try {
+      for (const { kind, payload } of reader.take(kept)) {
+        if (kind === SERIAL_FRAME.data) show(payload, true);
+        else if (page) show(payload, false);
+      }
+    } catch { host.destroy(); }
+  };
   const toHost = (bytes: Buffer) => {
     if (host.write(bytes)) return;
     socket.pause();
     host.once('drain', () => socket.resume());
   };
 
-  host.on('data', fromHost).on('error', () => host.destroy()).on('close', () => {
-    // After what was gathered in this turn.
-    setImmediate(() => { if (socket.readyState === socket.OPEN) socket.close(CLOSE.again, 'again'); });
+  host.on('error', () => host.destroy()).on('close', () => {
+    reads.flush();
+    if (socket.readyState === socket.OPEN) socket.close(CLOSE.again, 'again');
   });
   socket.on('pong', () => { heard = true; }).on('error', () => socket.terminate()).on('close', () => { clearInterval(pinging); host.destroy(); });
   socket.on('message', (data: RawData, binary: boolean) => {
@@ -92,4 +74,6 @@ export function relayConsole(socket: WebSocket, host: Duplex, { serial, page, pi
     if (serial && page && bytes.toString() === 'take') return toHost(serialFrame(SERIAL_FRAME.control, Buffer.from('{"take":true}')));
     return socket.close(UNSUPPORTED_DATA, 'binary only');
   });
+  reads.take(serial ? showFrames : (bytes, done) => show(bytes, true, done));
+  host.resume();
 }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { CONSOLE_GRANT_HEADER, CONSOLE_UPGRADE, type ConsoleSession, type consoleContract } from '@virga/contracts';
-import { CloudError, errorMessage, type Logger } from '@virga/core';
+import { CloudError, errorMessage, GatheredReads, type Logger } from '@virga/core';
 import { connectToHost, HostAnswerError, type TlsIdentity } from '@virga/mutual-tls';
 import type { Client } from '@virga/rpc';
 import type { Handshake } from '../handshake';
@@ -15,7 +15,7 @@ export interface ConsoleDoor {
 }
 
 export type Opened =
-  | { session: ConsoleSession; attemptId: string; hostId: string; host: Duplex }
+  | { session: ConsoleSession; attemptId: string; hostId: string; host: Duplex; reads: GatheredReads }
   /** Why not, as a close code and its reason. */
   | { refused: number; reason: string };
 
@@ -31,10 +31,11 @@ export async function openConsole({ consoles, identity, isRevoked, logger }: Con
     });
     if (isRevoked(session)) return { refused: CLOSE.revoked, reason: 'revoked' };
     if (route.state !== 'ready') return { refused: CLOSE.wait, reason: route.state };
+    const reads = new GatheredReads();
     const { socket } = await connectToHost(route, identity).upgrade({
-      method: 'GET', path: `/v1/consoles/${session.instanceId}/${session.protocol}`, protocol: CONSOLE_UPGRADE, headers: { [CONSOLE_GRANT_HEADER]: grant }, answerTimeoutMs: 5000,
+      reads, method: 'GET', path: `/v1/consoles/${session.instanceId}/${session.protocol}`, protocol: CONSOLE_UPGRADE, headers: { [CONSOLE_GRANT_HEADER]: grant }, answerTimeoutMs: 5000,
     });
-    return { session, attemptId, hostId: route.hostId, host: socket };
+    return { session, attemptId, hostId: route.hostId, host: socket, reads };
   } catch (error) {
     if (error instanceof CloudError && error.kind === 'notFound') return error.type === 'ServerDeleted' ? { refused: CLOSE.deleted, reason: 'deleted' } : { refused: CLOSE.invalid, reason: 'invalid' };
     logger.warn({ reason: errorMessage(error) }, 'a console could not be reached');
