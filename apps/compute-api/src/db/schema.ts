@@ -107,8 +107,9 @@ export interface OperationStepsTable {
   step: string;
   attempt: number;
   host: string | null;
-  started_at: Date;
-  deadline: Date;
+  /** Null, as the deadline, before the step begins. */
+  started_at: Date | null;
+  deadline: Date | null;
   finished_at: Date | null;
   result: string | null;
   details: string | null;

@@ -6,8 +6,8 @@ import type { EngineEvents } from './conductor-engine';
 import { endOperation } from './end-operation';
 import { CANCEL, type CancelWish, type Operation, type OperationEnd, type OperationFailure } from './operation';
 import { EngineStepContext, ownedRow } from './step-context';
-import { traceEnd, traceStart } from './step-trace';
-import { Cancelled, OwnershipLost, Parked, Superseded, type Neighbours, type Step, type Workflow } from './workflow';
+import { begunStep, traceEnd, traceStart, type Deadline } from './step-trace';
+import { Cancelled, OwnershipLost, Parked, Superseded, type InstanceChanges, type Neighbours, type Step, type Workflow } from './workflow';
 
 export interface RunOptions {
   db: Kysely<ComputeDb>;
@@ -42,6 +42,8 @@ function isPassing(error: unknown, tries: number): boolean {
 export class OperationRun {
   /** True while the last that the database said of the operation, in this run, was that nobody wants it cancelled. */
   private sureOfWish: boolean;
+  /** The step that `advance` has begun. */
+  private begun: Step | undefined;
 
   constructor(private readonly workflow: Workflow, private readonly operation: Operation, private readonly options: RunOptions) {
     this.sureOfWish = operation.cancel === CANCEL.no;
@@ -105,12 +107,16 @@ export class OperationRun {
 
   private async doStep(step: Step): Promise<boolean> {
     const { db, logger } = this.options;
-    const { deadline, late, ageSeconds } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+    const { deadline, late, ageSeconds } = this.begun === step
+      ? begunStep(this.operation, step.name)
+      : await traceStart(db, this.operation, step, this.workflow.steps.slice(this.operation.step + 1));
+    this.begun = undefined;
     const tell = this.teller(step, ageSeconds);
     try {
-      const result = await step.do(this.context(step, deadline));
+      const context = this.context(step, deadline);
+      const result = await step.do(context);
       Object.assign(this.operation.data, result ?? {});
-      const wanted = await this.advance(step);
+      const wanted = await this.advance(step, context.whenDone);
       tell('Success');
       if (!wanted) await this.beginUndo({ message: CANCELLED, step: step.name });
       return true;
@@ -142,26 +148,36 @@ export class OperationRun {
   }
 
   /**
-   * Writes down in one statement that the step is done and what comes next, unless somebody wants the operation cancelled:
-   * false when it is to be undone. A point of no return that is reached wins over the wish.
+   * Writes down in one statement that the step is done, how the instance changes by it and that the next one begins, unless somebody
+   * wants the operation cancelled: false when it is to be undone. A point of no return that is reached wins over the wish.
    */
-  private async advance(step: Step): Promise<boolean> {
+  private async advance(step: Step, changes: InstanceChanges | undefined): Promise<boolean> {
     const { operation, options } = this;
     const next = operation.step + 1;
+    const following = this.workflow.steps[next];
+    const host = (operation.data.hostname as string | undefined) ?? null;
+    const followingRow = sql`LEFT JOIN operation_steps AS n ON n.operation_id = o.id AND n.phase = ${operation.phase} AND n.step = ${following?.name ?? null} AND n.attempt = ${operation.attempt}`;
+    const begin = following ? sql`n.started_at = NOW(3), n.deadline = ${dbNowPlus(following.timeoutMs)}, n.host = COALESCE(${host}, n.host),` : sql``;
+    const instance = changes ? sql`JOIN instances AS i ON i.id = o.instance_id AND i.generation = o.generation` : sql``;
+    const change = changes ? sql`${sql.join(Object.entries({ ...changes, updated_at: dbNow }).map(([column, value]) => sql`${sql.ref(`i.${column}`)} = ${value}`))},` : sql``;
     const past = step.pointOfNoReturn ? sql`o.no_return = 1, o.cancel_requested = ${CANCEL.no}, o.error_json = NULL,` : sql``;
-    const unwanted = step.pointOfNoReturn ? CANCEL.undo : CANCEL.no;
+    const unwanted: CancelWish = step.pointOfNoReturn ? CANCEL.undo : CANCEL.no;
     const { numAffectedRows } = await sql`UPDATE operations AS o LEFT JOIN operation_steps AS s
         ON s.operation_id = o.id AND s.phase = ${operation.phase} AND s.step = ${step.name} AND s.attempt = ${operation.attempt}
-      SET ${past} o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
-        s.finished_at = NOW(3), s.result = 'Success', s.details = NULL, s.host = COALESCE(${(operation.data.hostname as string | undefined) ?? null}, s.host)
+        ${following ? followingRow : sql``} ${instance}
+      SET ${past} ${begin} ${change} o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
+        s.finished_at = NOW(3), s.result = 'Success', s.details = NULL, s.host = COALESCE(${host}, s.host)
       WHERE o.id = ${operation.id} AND o.owner = ${options.owner} AND o.claim_epoch = ${operation.claimEpoch} AND o.state = 'running' AND o.cancel_requested IN (${CANCEL.no}, ${unwanted})`.execute(options.db);
     if (numAffectedRows === 0n) {
       await this.hearWish();
+      // Nobody wants it cancelled, and yet the instance is not as it was: a newer operation has it.
+      if (changes && (operation.cancel === CANCEL.no || operation.cancel === unwanted)) throw new Superseded();
       await traceEnd(options.db, operation, step.name, 'Success');
       return false;
     }
     Object.assign(operation, { step: next, tries: 0, ...(step.pointOfNoReturn && { noReturn: true, cancel: CANCEL.no, failure: undefined }) });
     this.sureOfWish = true;
+    this.begun = following;
     return true;
   }
 
@@ -178,7 +194,7 @@ export class OperationRun {
   private async undoStep(step: Step): Promise<boolean> {
     const { db, logger } = this.options;
     if (step.undo) {
-      const { deadline, late, ageSeconds } = await traceStart(db, this.operation, step.name, step.timeoutMs);
+      const { deadline, late, ageSeconds } = await traceStart(db, this.operation, step);
       const tell = this.teller(step, ageSeconds);
       try {
         await step.undo(this.context(step, deadline));
@@ -201,6 +217,7 @@ export class OperationRun {
     const { operation } = this;
     if (operation.undoFloor >= 0) {
       operation.attempt++;
+      this.begun = undefined;
       await this.save({ phase: 'do', step: operation.undoFloor, undoFloor: 0 });
       return true;
     }
@@ -210,11 +227,11 @@ export class OperationRun {
   }
 
   /** A passing error: the same step once more, after a pause that grows. */
-  private async again(error: unknown, deadline: Date): Promise<false> {
+  private async again(error: unknown, deadline: Deadline): Promise<false> {
     const { operation, options } = this;
     operation.tries++;
     const pause = backoffMs(RETRY, Math.min(operation.tries, 10)) + 50;
-    options.logger.info({ err: error, tries: operation.tries, pause, deadline }, 'step met a passing error; trying again');
+    options.logger.info({ err: error, tries: operation.tries, pause }, 'step met a passing error; trying again');
     const { numUpdatedRows } = await options.db.updateTable('operations')
       .set({ state: 'parked', owner: null, lease_until: null, waiting_command: null, tries: operation.tries, due_at: dbNowPlus(pause) })
       .where(ownedRow(operation, options.owner)).executeTakeFirst();
@@ -236,7 +253,7 @@ export class OperationRun {
 
   private async endTrace(trx: Transaction<ComputeDb>, details: string): Promise<void> {
     await trx.updateTable('operation_steps').set({ finished_at: dbNow, result: 'Error', details })
-      .where('operation_id', '=', this.operation.id).where('finished_at', 'is', null).execute();
+      .where('operation_id', '=', this.operation.id).where('started_at', 'is not', null).where('finished_at', 'is', null).execute();
   }
 
   private async end(how: OperationEnd, also: (trx: Transaction<ComputeDb>) => Promise<void>): Promise<void> {
@@ -252,7 +269,7 @@ export class OperationRun {
     return (result) => this.options.events?.stepEnded(kind, step.name, phase, result, (Date.now() - since) / 1000);
   }
 
-  private context(step: Step, deadline: Date): EngineStepContext {
+  private context(step: Step, deadline: Deadline): EngineStepContext {
     const { db, owner, neighbours, logger, owned, wakeRelay } = this.options;
     return new EngineStepContext({ db, owner, neighbours, logger, owned, wakeRelay, operation: this.operation, step: step.name, deadline });
   }

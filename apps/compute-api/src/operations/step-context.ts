@@ -5,6 +5,7 @@ import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import { CANCEL, type Operation } from './operation';
 import { COMMAND_TOPIC } from './start-operation';
+import type { Deadline } from './step-trace';
 import { Cancelled, OwnershipLost, Parked, Superseded, type InstanceChanges, type InstanceRow, type Neighbours, type StepContext } from './workflow';
 
 export interface StepContextOptions {
@@ -12,8 +13,7 @@ export interface StepContextOptions {
   operation: Operation;
   owner: string;
   step: string;
-  /** The step's deadline on the database's clock. */
-  deadline: Date;
+  deadline: Deadline;
   neighbours: Neighbours;
   logger: Logger;
   /** True while this process may still believe that it owns the operation. */
@@ -29,7 +29,7 @@ export const ownedRow = (operation: Operation, owner: string) =>
   sql<boolean>`id = ${operation.id} AND owner = ${owner} AND claim_epoch = ${operation.claimEpoch} AND state = 'running'`;
 
 /** A cancel that we have not heard of yet, and that came before the parking, has woken nobody: the operation is due at once then. */
-const unlessUnwanted = ({ cancel }: Operation, due: Date | ReturnType<typeof dbNowPlus>) => sql<Date>`IF(cancel_requested = ${cancel}, ${due}, NOW(3))`;
+const unlessUnwanted = ({ cancel }: Operation, due: Deadline) => sql<Date>`IF(cancel_requested = ${cancel}, ${due}, NOW(3))`;
 
 export class EngineStepContext implements StepContext {
   readonly db: Kysely<ComputeDb>;
@@ -59,6 +59,13 @@ export class EngineStepContext implements StepContext {
     const { numUpdatedRows } = await this.db.updateTable('instances').set({ ...changes, updated_at: dbNow })
       .where('id', '=', this.operation.instanceId).where('generation', '=', this.operation.generation).executeTakeFirst();
     if (numUpdatedRows === 0n) throw new Superseded();
+  }
+
+  /** What `updateWhenDone` was told. */
+  whenDone: InstanceChanges | undefined;
+
+  updateWhenDone(changes: InstanceChanges): void {
+    this.whenDone = { ...this.whenDone, ...changes };
   }
 
   async remember(facts: Record<string, unknown>): Promise<void> {

@@ -31,6 +31,8 @@ export interface StepContext {
   instance(): Promise<InstanceRow>;
   /** Changes the instance, unless a newer operation has taken it over (then throws Superseded). */
   updateInstance(changes: InstanceChanges): Promise<void>;
+  /** As `updateInstance`, in the statement that writes down that the step is done: for what nothing in the step itself depends on. */
+  updateWhenDone(changes: InstanceChanges): void;
   /** Keeps a fact at once, before what follows in the same step. */
   remember(facts: Record<string, unknown>): Promise<void>;
   /**

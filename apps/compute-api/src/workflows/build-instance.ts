@@ -56,7 +56,7 @@ export const buildInstance: Workflow = {
         const { hostId, hostname } = await claimHost(context, {
           consumerId: row.id, flavor: JSON.parse(row.flavor_json) as ServerFlavor, host: requestedHost, availabilityZone, skipFilters, forceGroup: skipFilters, sameHostAs, differentHostFrom,
         });
-        await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'networking', state_changed_at: dbNow });
+        context.updateWhenDone({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'networking', state_changed_at: dbNow });
         return { hostId, hostname };
       },
       async undo(context) {
@@ -73,7 +73,7 @@ export const buildInstance: Workflow = {
         const bound = argsOf(context).networks.length === 0
           ? {}
           : { ports: (await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId, hostname })).ports };
-        await context.updateInstance({ task_state: 'spawning', state_changed_at: dbNow });
+        context.updateWhenDone({ task_state: 'spawning', state_changed_at: dbNow });
         return bound;
       },
     },

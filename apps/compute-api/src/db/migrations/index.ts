@@ -10,6 +10,7 @@ import { drains } from './20261126_4002_drains';
 import { bootImages } from './20261126_4003_boot_images';
 import { resize } from './20261126_5001_resize';
 import { serverGroups } from './20261126_5002_server_groups';
+import { plannedSteps } from './20261126_7001_planned_steps';
 
 export const computeMigrations: Migrations = {
   '20261120_0001_first': first,
@@ -23,4 +24,5 @@ export const computeMigrations: Migrations = {
   '20261126_4003_boot_images': bootImages,
   '20261126_5001_resize': resize,
   '20261126_5002_server_groups': serverGroups,
+  '20261126_7001_planned_steps': plannedSteps,
 };

@@ -50,11 +50,11 @@ export class InstanceActionsController {
     if (!action) throw notFound(`Action ${requestId} not found`);
     const mayTrace = this.policy.allows(caller, 'os_compute_api:os-instance-actions:events');
     if (minor < 51 && !mayTrace) return { instanceAction: actionView(action, minor) };
-    const steps = action.operation_id === null ? [] : await this.db.selectFrom('operation_steps').selectAll().where('operation_id', '=', action.operation_id).orderBy('id', 'desc').execute();
+    const steps = action.operation_id === null ? [] : await this.db.selectFrom('operation_steps').selectAll().where('operation_id', '=', action.operation_id).where('started_at', 'is not', null).orderBy('id', 'desc').execute();
     const mayDetails = this.policy.allows(caller, 'os_compute_api:os-instance-actions:events:details');
     const event = (step: Selectable<OperationStepsTable>) => ({
       event: `compute_${step.phase === 'undo' ? 'undo_' : ''}${step.step}`,
-      start_time: microTime(step.started_at),
+      start_time: microTime(step.started_at!),
       finish_time: microTimeOrNull(step.finished_at),
       result: step.result,
       ...(mayTrace && { traceback: null }),

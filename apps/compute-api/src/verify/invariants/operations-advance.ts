@@ -14,7 +14,7 @@ export const operationsAdvance: Invariant = {
     const { rows } = await sql<{ id: string; kind: string; instance_id: string; state: string; overdue: number; late: number | null; step: string | null }>`
       SELECT o.id, o.kind, o.instance_id, o.state, TIMESTAMPDIFF(SECOND, GREATEST(o.due_at, COALESCE(o.lease_until, o.due_at)), NOW(3)) AS overdue,
         s.step, TIMESTAMPDIFF(SECOND, s.deadline, NOW(3)) AS late
-      FROM operations o LEFT JOIN operation_steps s ON s.operation_id = o.id AND s.finished_at IS NULL AND s.phase = o.phase AND s.attempt = o.attempt
+      FROM operations o LEFT JOIN operation_steps s ON s.operation_id = o.id AND s.started_at IS NOT NULL AND s.finished_at IS NULL AND s.phase = o.phase AND s.attempt = o.attempt
       WHERE o.state IN (${sql.join([...LIVE_STATES])})
       HAVING overdue > ${PATIENCE} OR late > ${PATIENCE}`.execute(db);
     return rows.map(({ id, kind, instance_id: instanceId, state, overdue, late, step }) => ({
