@@ -15,8 +15,9 @@ const allocate = async () => {
   await user.make('subnets', 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.77.0.0/24' });
   const instanceId = newUuid();
   const actor = { requestId: 'req-1', userId: 'u', projectId: user.projectId, roles: ['member', 'reader'] };
-  const { ports: [port] } = await harness.client.allocatePorts({ actor, instanceId, hostname: 'h', availabilityZone: 'nova', networks: [{ networkId: network.id as string }], securityGroupIds: [] });
+  await harness.client.allocatePorts({ actor, instanceId, hostname: 'h', availabilityZone: 'nova', networks: [{ networkId: network.id as string }], securityGroupIds: [] });
   await harness.written();
+  const { ports: [port] } = await harness.client.instancePorts({ instanceId });
   return { instanceId, port: port! };
 };
 

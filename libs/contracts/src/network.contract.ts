@@ -90,7 +90,7 @@ export const networkContract = defineContract('network', {
       newPorts: Type.Integer(),
     }),
   ),
-  /** Makes or takes the instance's ports in the given order. A repeat with the same instance returns the same ports. */
+  /** Makes or takes the instance's ports in the given order. A repeat with the same instance finds them made. */
   allocatePorts: call(
     Type.Object({
       actor: Actor,
@@ -100,7 +100,7 @@ export const networkContract = defineContract('network', {
       networks: Type.Array(RequestedNetwork),
       securityGroupIds: Type.Array(Type.String()),
     }),
-    Ports,
+    Type.Object({}),
     20_000,
   ),
   /**

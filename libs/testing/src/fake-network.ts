@@ -95,7 +95,7 @@ export class FakeNetwork {
             else this.makePort(this.networks.get(networkId!)!, actor.projectId!, instanceId, fixedIp, true);
           }
         }
-        return bound(instanceId);
+        return {};
       },
       bindPorts: async ({ instanceId, hostId, hostname, next }) => {
         for (const port of this.ports.values()) if (port.instanceId === instanceId) Object.assign(port, { hostId, hostname, nextHostname: next?.hostname ?? '' });

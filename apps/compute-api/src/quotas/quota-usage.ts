@@ -1,8 +1,11 @@
+import type { Expression, SqlBool } from 'kysely';
 import { sql, type Kysely, type Transaction } from '@virga/db';
 import { overQuota } from '@virga/core';
-import { countWithinQuota, exceeded, quotaMessage, times, type InstanceUsage } from '@virga/domain';
+import { countWithinQuota, exceeded, quotaMessage, times, type InstanceUsage, type QuotaLimits } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { readLimits } from './quota-limits';
+
+const RESOURCES = ['instances', 'cores', 'ram'] as const;
 
 /**
  * Makes the project's usage row, outside of any transaction: an insert that finds the row there locks it for reading,
@@ -21,12 +24,19 @@ export async function ensureUsage(db: Kysely<ComputeDb>, projectId: string): Pro
 export async function takeUsage(
   trx: Transaction<ComputeDb>, { projectId, userId, each, minCount, maxCount }: { projectId: string; userId: string; each: InstanceUsage; minCount: number; maxCount: number },
 ): Promise<number> {
-  const used = await trx.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).forUpdate().executeTakeFirstOrThrow();
   const limits = await readLimits(trx, projectId, userId);
+  if (await takeAll(trx, projectId, times(each, maxCount), limits)) return maxCount;
+  const used = await trx.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', projectId).forUpdate().executeTakeFirstOrThrow();
   const { count, over } = countWithinQuota(limits, used, each, minCount, maxCount);
   if (over.length > 0) throw overQuota(quotaMessage(over, limits, used, times(each, minCount)), { status: 403 });
   await addUsage(trx, projectId, times(each, count));
   return count;
+}
+
+/** The usual case in one statement. False when something does not fit, and nothing is taken. */
+async function takeAll(trx: Transaction<ComputeDb>, projectId: string, wanted: InstanceUsage, limits: QuotaLimits): Promise<boolean> {
+  const fits = RESOURCES.flatMap((resource) => (limits[resource] < 0 ? [] : [sql<boolean>`${sql.ref(resource)} + ${wanted[resource]} <= ${limits[resource]}`]));
+  return addUsage(trx, projectId, wanted, fits);
 }
 
 /**
@@ -54,8 +64,9 @@ export async function releaseUsage(trx: Transaction<ComputeDb>, projectId: strin
   await addUsage(trx, projectId, times(usage, -1));
 }
 
-async function addUsage(trx: Transaction<ComputeDb>, projectId: string, { instances, cores, ram }: InstanceUsage): Promise<void> {
-  await trx.updateTable('quota_usages')
+async function addUsage(trx: Transaction<ComputeDb>, projectId: string, { instances, cores, ram }: InstanceUsage, where: readonly Expression<SqlBool>[] = []): Promise<boolean> {
+  const { numUpdatedRows } = await trx.updateTable('quota_usages')
     .set({ instances: sql`instances + ${instances}`, cores: sql`cores + ${cores}`, ram: sql`ram + ${ram}` })
-    .where('project_id', '=', projectId).execute();
+    .where('project_id', '=', projectId).where((eb) => eb.and([...where])).executeTakeFirst();
+  return numUpdatedRows > 0n;
 }

@@ -66,16 +66,18 @@ async function settle(deps: CreateServerDeps, caller: RequestContext, body: Crea
   const image = await requestedImage(deps.neighbours, actor, bootImage(body));
   checkImageFits(image, flavor);
   const bootImages = await kernelAndRamdisk(deps.neighbours, actor, image);
-  const { metadata_items: metadataLimit } = await readLimits(deps.db, caller.project!.id, caller.user.id);
-  const metadataCount = Object.keys(server.metadata ?? {}).length;
-  if (metadataLimit >= 0 && metadataCount > metadataLimit) {
-    throw new CloudError('overQuota', `Maximum number of metadata items exceeds ${metadataLimit}`, { status: 403 });
-  }
+  await checkMetadataQuota(deps.db, caller, Object.keys(server.metadata ?? {}).length);
   const securityGroups = [...new Set((server.security_groups ?? []).flatMap(({ name }) => (name === undefined ? [] : [name])))];
   const resolved = await resolveNetworks(deps.neighbours, actor, { requested: server.networks, securityGroups, count: maxCount, minor });
   const { hints, groupId } = await schedulerHints(deps.db, caller, body);
   const keypair = server.key_name ? await findKeypair(deps.db, caller, server.key_name) : undefined;
   return { flavor, image, bootImages, ...resolved, securityGroups: securityGroups.length > 0 ? securityGroups : ['default'], keypair, wish, hints, groupId, minCount, maxCount };
+}
+
+async function checkMetadataQuota(db: Db, caller: RequestContext, count: number): Promise<void> {
+  if (count === 0) return;
+  const { metadata_items: limit } = await readLimits(db, caller.project!.id, caller.user.id);
+  if (limit >= 0 && count > limit) throw new CloudError('overQuota', `Maximum number of metadata items exceeds ${limit}`, { status: 403 });
 }
 
 export async function findKeypair(db: Db, caller: RequestContext, name: string) {

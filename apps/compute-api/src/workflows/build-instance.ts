@@ -37,11 +37,10 @@ export const buildInstance: Workflow = {
       async do(context) {
         const row = await context.instance();
         const { networks, securityGroupIds, availabilityZone } = argsOf(context);
-        if (networks.length === 0) return { ports: [] };
-        const { ports } = await context.neighbours.network.allocatePorts({
+        if (networks.length === 0) return;
+        await context.neighbours.network.allocatePorts({
           actor: context.operation.actor, instanceId: row.id, hostname: row.hostname, availabilityZone: availabilityZone ?? 'nova', networks, securityGroupIds,
         });
-        return { ports };
       },
       async undo(context) {
         if (argsOf(context).networks.length > 0) await context.neighbours.network.releasePorts({ instanceId: context.operation.instanceId });

@@ -22,9 +22,17 @@ export class SyncWaiter {
     for (const [wake, wanted] of this.waiting) if (ids.some((id) => wanted.has(id))) wake();
   }
 
-  /** True as soon as no change of these resources waits to be written; false after `timeoutMs`. */
-  async written(ids: readonly string[], timeoutMs: number): Promise<boolean> {
+  /**
+   * True as soon as no change of these resources waits to be written; false after `timeoutMs`. `changed` tells that one was committed
+   * just now: the writer is woken, and there is nothing to see before it has written.
+   */
+  async written(ids: readonly string[], { timeoutMs, changed }: { timeoutMs: number; changed: boolean }): Promise<boolean> {
     const deadline = Date.now() + timeoutMs;
+    if (changed) {
+      const pause = this.pause(new Set(ids));
+      this.changed();
+      await pause;
+    }
     while (await pendingSync(this.db, ids) > 0) {
       if (Date.now() >= deadline) return false;
       await this.pause(new Set(ids));

@@ -61,6 +61,8 @@ async function takeAny(trx: Trx, owner: AddressOwner, subnet: SubnetRow, positio
   const pools = poolsOf(subnet);
   // Places at random first: nearly always free, and two who ask at once seldom meet.
   const candidates = owner.deviceOwner === 'network:distributed' ? [] : randomCandidates(pools, 12, Math.random).map((value) => ({ version, value }));
+  const [likely] = candidates;
+  if (likely && await take(trx, owner, subnet, likely, position)) return done(likely);
   if (candidates.length > 0) {
     const keys = candidates.map(addressKey);
     const taken = new Set((await trx.selectFrom('ip_allocations').select('address_key').where('subnet_id', '=', subnet.id).where('address_key', 'in', keys).execute()).map((row) => row.address_key));

@@ -111,12 +111,13 @@ export async function releasePorts(trx: Trx, instanceId: string, portId?: string
   }
 }
 
-/** Binds all ports of an instance to a host, and while it moves also to the one to which it is on its way; ids of the ports. */
-export async function bindPorts(trx: Trx, instanceId: string, hostname: string, nextHostname = ''): Promise<string[]> {
+/** Binds all ports of an instance to a host, and while it moves also to the one to which it is on its way. Their ids, and whether any was bound otherwise. */
+export async function bindPorts(trx: Trx, instanceId: string, hostname: string, nextHostname = ''): Promise<{ ids: string[]; changed: boolean }> {
   const ports = await trx.selectFrom('ports').select(['id', 'binding_host_id', 'binding_next_host_id']).where('device_id', '=', instanceId)
     .where('instance_position', 'is not', null).forUpdate().execute();
-  for (const port of ports.filter(({ binding_host_id: host, binding_next_host_id: next }) => host !== hostname || next !== nextHostname)) {
+  const others = ports.filter(({ binding_host_id: host, binding_next_host_id: next }) => host !== hostname || next !== nextHostname);
+  for (const port of others) {
     await touchPort(trx, port.id, { binding_host_id: hostname, binding_next_host_id: nextHostname });
   }
-  return ports.map(({ id }) => id);
+  return { ids: ports.map(({ id }) => id), changed: others.length > 0 };
 }

@@ -33,13 +33,12 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
       // Two messages for one instance at once: the second finds the ports of the first.
       await allocate().catch((error: unknown) => { if (!isInstanceConflict(error)) throw error; return allocate(); });
       // The writer is not woken: nobody needs the rows before the binding, which follows soon and has them written once.
-      return { ports: await portsOfInstance(db, request.instanceId) };
+      return {};
     },
 
     async bindPorts({ instanceId, hostname, next }) {
-      const ids = await inTransaction(db, (trx) => bindPorts(trx, instanceId, hostname, next?.hostname));
-      waiter.changed();
-      if (!(await waiter.written(ids, BIND_WAIT_MS))) throw unavailable('The ports were not written to the network database in time.');
+      const { ids, changed } = await inTransaction(db, (trx) => bindPorts(trx, instanceId, hostname, next?.hostname));
+      if (!(await waiter.written(ids, { timeoutMs: BIND_WAIT_MS, changed }))) throw unavailable('The ports were not written to the network database in time.');
       return { ports: await portsOfInstance(db, instanceId) };
     },
 
