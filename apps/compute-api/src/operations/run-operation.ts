@@ -123,7 +123,7 @@ export class OperationRun {
     } catch (error) {
       if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
       if (error instanceof Cancelled) return this.cancelStep(step, tell);
-      if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
+      if (isPassing(error, this.operation.tries) && !late) return this.again(error);
       logger.warn({ err: error, step: step.name, attempt: this.operation.attempt }, 'step failed');
       const failure = failureOf(error, step.name);
       await traceEnd(db, this.operation, step.name, 'Error', failure.message);
@@ -202,7 +202,7 @@ export class OperationRun {
         tell('Success');
       } catch (error) {
         if (error instanceof Parked || error instanceof OwnershipLost || error instanceof Superseded) throw error;
-        if (isPassing(error, this.operation.tries) && !late) return this.again(error, deadline);
+        if (isPassing(error, this.operation.tries) && !late) return this.again(error);
         // The others must still be undone; what is left here, the reconciler takes away when it shows up.
         logger.error({ err: error, step: step.name }, 'step could not be undone');
         await traceEnd(db, this.operation, step.name, 'Error', errorMessage(error));
@@ -227,7 +227,7 @@ export class OperationRun {
   }
 
   /** A passing error: the same step once more, after a pause that grows. */
-  private async again(error: unknown, deadline: Deadline): Promise<false> {
+  private async again(error: unknown): Promise<false> {
     const { operation, options } = this;
     operation.tries++;
     const pause = backoffMs(RETRY, Math.min(operation.tries, 10)) + 50;

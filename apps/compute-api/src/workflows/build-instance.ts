@@ -52,10 +52,10 @@ export const buildInstance: Workflow = {
       async do(context) {
         const row = await context.instance();
         const { availabilityZone, requestedHost, skipFilters = false, sameHostAs, differentHostFrom } = argsOf(context);
-        const { hostId, hostname } = await claimHost(context, {
+        const { hostId, hostname } = await claimHost(context, row, {
           consumerId: row.id, flavor: JSON.parse(row.flavor_json) as ServerFlavor, host: requestedHost, availabilityZone, skipFilters, forceGroup: skipFilters, sameHostAs, differentHostFrom,
         });
-        context.updateWhenDone({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'networking', state_changed_at: dbNow });
+        context.updateWhenDone({ host_id: hostId, host: hostname, availability_zone: zoneOf(hostId), task_state: 'networking', state_changed_at: dbNow });
         return { hostId, hostname };
       },
       async undo(context) {

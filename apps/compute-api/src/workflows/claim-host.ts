@@ -1,6 +1,6 @@
 import type { ImageFacts } from '@virga/contracts';
 import { aggregateHosts } from '../aggregates/aggregate-hosts';
-import type { StepContext } from '../operations/workflow';
+import type { InstanceRow, StepContext } from '../operations/workflow';
 import { groupClaim } from '../server-groups/server-group.repository';
 import type { ServerFlavor } from '../servers/server-row';
 import { hostsOfOwnServers } from './hosts-of-servers';
@@ -32,10 +32,9 @@ export interface WantedPlace {
  * every operation that moves or makes one.
  * @throws CloudError NoValidHost, at first one that may be tried again
  */
-export async function claimHost(context: StepContext, wanted: WantedPlace): Promise<{ hostId: string; hostname: string }> {
+export async function claimHost(context: StepContext, row: InstanceRow, wanted: WantedPlace): Promise<{ hostId: string; hostname: string }> {
   const { db, neighbours, operation, data } = context;
   const { consumerId, flavor, host, availabilityZone, skipFilters = false, forceGroup = false, notCounted = [], notOn = [], sameHostAs, differentHostFrom } = wanted;
-  const row = await context.instance();
   return neighbours.placement.claim({
     consumerId, projectId: row.project_id, resources: resourcesOf(flavor, JSON.parse(row.image_json) as ImageFacts),
     ...(host !== undefined && { requestedHost: host }), ...(skipFilters && { skipFilters }),

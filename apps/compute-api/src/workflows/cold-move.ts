@@ -1,6 +1,6 @@
 import type { BuildSpec, InstancePort } from '@virga/contracts';
 import { conflict } from '@virga/core';
-import type { Transaction } from '@virga/db';
+import { sql, type Transaction } from '@virga/db';
 import type { MigrationStatus } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { findMigrationOfOperation, updateMigration, type Migration } from '../migrations/migration.repository';
@@ -65,6 +65,5 @@ export async function bindTo(context: StepContext, hostId: string, hostname: str
   if ((await portsOf(context)).length > 0) await context.neighbours.network.bindPorts({ instanceId: context.operation.instanceId, hostId, hostname });
 }
 
-export async function zoneOf({ db }: { db: StepContext['db'] }, hostId: string): Promise<string> {
-  return (await db.selectFrom('hosts').select('availability_zone').where('id', '=', hostId).executeTakeFirst())?.availability_zone ?? 'nova';
-}
+/** The zone of a host, for a statement that writes where an instance is. */
+export const zoneOf = (hostId: string) => sql<string>`COALESCE((SELECT h.availability_zone FROM hosts AS h WHERE h.id = ${hostId}), 'nova')`;

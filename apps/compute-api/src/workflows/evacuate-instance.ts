@@ -29,14 +29,14 @@ async function chooseHost(context: StepContext): Promise<Record<string, unknown>
   const row = await context.instance();
   const { host, force = false } = argsOf(context);
   refuseOtherThan(host, data, 'EvacuationError');
-  const { hostId, hostname } = await claimHost(context, {
+  const { hostId, hostname } = await claimHost(context, row, {
     consumerId: row.id, flavor: JSON.parse(row.flavor_json) as ServerFlavor, notOn: [move.sourceHostId], notCounted: [move.uuid], forceGroup: force,
     ...(host !== undefined ? { host, skipFilters: force } : { availabilityZone: row.requested_az }),
   });
   await context.remember({ destHostId: hostId, destHostname: hostname });
   await updateMigration(db, move.id, { status: 'pre-migrating', dest_host_id: hostId, dest_compute: hostname });
   // From here on the old host is told, if it comes back, that the instance is not its own any more: it starts nothing and is cleaned.
-  await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: await zoneOf(context, hostId), task_state: 'rebuild_spawning', state_changed_at: dbNow });
+  await context.updateInstance({ host_id: hostId, host: hostname, availability_zone: zoneOf(hostId), task_state: 'rebuild_spawning', state_changed_at: dbNow });
   return { hostname };
 }
 
@@ -72,7 +72,7 @@ export const evacuateInstance = (fence?: Fence): Workflow => ({
       async undo(context) {
         const { sourceHostId, sourceHostname } = await moveOf(context);
         await context.neighbours.placement.release({ consumerId: context.operation.instanceId });
-        await context.updateInstance({ host_id: sourceHostId, host: sourceHostname, availability_zone: await zoneOf(context, sourceHostId), task_state: 'rebuilding', state_changed_at: dbNow });
+        await context.updateInstance({ host_id: sourceHostId, host: sourceHostname, availability_zone: zoneOf(sourceHostId), task_state: 'rebuilding', state_changed_at: dbNow });
         await context.remember({ destHostId: null, destHostname: null });
       },
     },

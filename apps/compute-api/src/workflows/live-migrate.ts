@@ -48,7 +48,7 @@ async function chooseDestination(context: StepContext): Promise<Record<string, u
     return destination;
   };
   if (host !== undefined && data.destHostId == null) await judge(host, false);
-  const { hostId, hostname } = await claimHost(context, {
+  const { hostId, hostname } = await claimHost(context, row, {
     consumerId: migrationUuid, flavor: JSON.parse(row.flavor_json) as ServerFlavor, notOn: [sourceHostId], forceGroup: force,
     // A named host has been judged, with every reason at once.
     ...(host !== undefined ? { host, skipFilters: true } : { availabilityZone: row.requested_az }),
@@ -140,7 +140,7 @@ export const liveMigrate = (limits: MigrationLimits): Workflow => ({
           await neighbours.placement.release({ consumerId: migrationUuid });
           return;
         }
-        await context.updateInstance({ host_id: destHostId, host: destHostname, availability_zone: await zoneOf(context, destHostId), state_changed_at: dbNow });
+        await context.updateInstance({ host_id: destHostId, host: destHostname, availability_zone: zoneOf(destHostId), state_changed_at: dbNow });
         await bindTo(context, destHostId, destHostname);
         await neighbours.placement.transfer({ from: migrationUuid, to: instanceId });
       },

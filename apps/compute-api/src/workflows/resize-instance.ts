@@ -38,7 +38,7 @@ async function chooseHost(context: StepContext, { sameHost }: ResizeSettings): P
   const row = await context.instance();
   const { host } = operation.args as ResizeArgs;
   refuseOtherThan(host, data, 'ResizeError');
-  const { hostId, hostname } = await claimHost(context, {
+  const { hostId, hostname } = await claimHost(context, row, {
     consumerId: row.id, flavor: move.newFlavor, notCounted: [move.uuid], notOn: sameHost && move.type === 'resize' ? [] : [move.sourceHostId],
     ...(host !== undefined ? { host } : { availabilityZone: row.requested_az }),
   });
@@ -160,7 +160,7 @@ const steps = (settings: ResizeSettings): Step[] => [
     async do(context) {
       const move = await moveOf(context);
       await context.updateInstance({ task_state: 'resize_finish', state_changed_at: dbNow });
-      return { result: await context.command(move.destHostId, 'startMoved', { spec: await specOf(context, move.newFlavor), start: move.running }), zone: await zoneOf(context, move.destHostId) };
+      return { result: await context.command(move.destHostId, 'startMoved', { spec: await specOf(context, move.newFlavor), start: move.running }) };
     },
     undo: leaveDestination,
   },
@@ -180,7 +180,7 @@ export const resizeInstance = (settings: ResizeSettings): Workflow => ({
     const { oldFlavor, newFlavor } = move;
     // The way back must fit into the quota, too: the larger of both stays taken.
     const { numUpdatedRows } = await trx.updateTable('instances').set({
-      vm_state: 'resized', task_state: null, host_id: move.destHostId, host: move.destHostname, availability_zone: operation.data.zone as string, flavor_json: JSON.stringify(newFlavor),
+      vm_state: 'resized', task_state: null, host_id: move.destHostId, host: move.destHostname, availability_zone: zoneOf(move.destHostId), flavor_json: JSON.stringify(newFlavor),
       held_cores: Math.max(0, oldFlavor.vcpus - newFlavor.vcpus), held_ram: Math.max(0, oldFlavor.ram - newFlavor.ram),
       power_state: toldPowerState(operation.data.result) ?? (move.running ? 1 : 4), launched_at: dbNow, updated_at: dbNow, state_changed_at: dbNow,
     }).where('id', '=', operation.instanceId).where('generation', '=', operation.generation).execute().then(([result]) => result!);

@@ -36,7 +36,7 @@ export const revertResize: Workflow = {
         const move = await moveOf(context);
         await context.neighbours.placement.transfer({ from: move.uuid, to: context.operation.instanceId });
         await context.updateInstance({
-          host_id: move.sourceHostId, host: move.sourceHostname, availability_zone: await zoneOf(context, move.sourceHostId), flavor_json: JSON.stringify(move.oldFlavor), power_state: 4, state_changed_at: dbNow,
+          host_id: move.sourceHostId, host: move.sourceHostname, availability_zone: zoneOf(move.sourceHostId), flavor_json: JSON.stringify(move.oldFlavor), power_state: 4, state_changed_at: dbNow,
           held_cores: Math.max(0, move.newFlavor.vcpus - move.oldFlavor.vcpus), held_ram: Math.max(0, move.newFlavor.ram - move.oldFlavor.ram),
         });
       },
