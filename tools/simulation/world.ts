@@ -2,7 +2,7 @@ import crypto from 'node:crypto';
 import { silentLogger, createLogger, newHexId } from '@virga/core';
 import { createDatabase, migrate, sql, type Kysely } from '@virga/db';
 import { MemoryBroker } from '@virga/rpc';
-import { FakeImages, FakeNetwork, FakePlacement, startOwnMariaDb, testIdentity, type OwnMariaDb } from '@virga/testing';
+import { createNetworkViews, FakeImages, FakeNetwork, FakePlacement, startOwnMariaDb, testIdentity, type OwnMariaDb } from '@virga/testing';
 import mysql from 'mysql2/promise';
 import { createComputeApp } from '../../apps/compute-api/src/compute-app';
 import { computeMigrations } from '../../apps/compute-api/src/db/migrations';
@@ -72,7 +72,7 @@ export class World implements Surroundings {
     const plain = createDatabase<ComputeDb>({ url });
     await migrate(plain, computeMigrations);
     await plain.destroy();
-    await mariadb.execute(`CREATE TABLE ${SCHEMA}.server_addresses (instance_id CHAR(36), port_id CHAR(36), network_name VARCHAR(255), mac_addr VARCHAR(17), address VARCHAR(45), version INT, type VARCHAR(8), port_position INT, address_position INT)`);
+    await createNetworkViews(mariadb, SCHEMA);
     const monitor = await mysql.createConnection({ socketPath: mariadb.socketPath, user: 'root' });
     const lockWaits = async () => {
       const [rows] = await monitor.query("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'");
@@ -97,7 +97,7 @@ export class World implements Surroundings {
     this.identity = await testIdentity();
     this.app = await createComputeApp({
       db, bus: simulatedBus(broker.connect('compute-api')), logger, wakeRelay: () => this.wakeApiRelay(), identityUrl: 'http://127.0.0.1:5000',
-      settings: { serverAddressesView: `${SCHEMA}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
+      settings: { networkSchema: SCHEMA, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
       verifyToken: (token) => this.identity.verifier.verify(token), apis: { network: NOBODY, image: NOBODY },
     });
     await this.app.init();

@@ -16,9 +16,8 @@ export const ComputeApiConfig = Type.Object({
   ...ApiConfig,
   VIRGA_LISTEN: Type.String({ default: '127.0.0.1:8774', description: 'host:port of the public API.' }),
   VIRGA_COMPUTE_MAX_LIMIT: Type.Integer({ default: 1000, minimum: 1, description: 'Most entries of one list answer.' }),
-  VIRGA_COMPUTE_ADDRESSES_VIEW: Type.String({
-    default: 'network.server_addresses', pattern: '^[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)?$',
-    description: 'Schema and name of the view of server addresses that the network service publishes.',
+  VIRGA_COMPUTE_NETWORK_SCHEMA: Type.String({
+    default: 'network', pattern: '^[A-Za-z0-9_]+$', description: 'Schema in which the network service publishes its views for compute: addresses and security groups of servers.',
   }),
   VIRGA_COMPUTE_NETWORK_URL: Type.String({ default: 'http://127.0.0.1:9696', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where this service reaches the network API, for its older calls about networks, without a slash at the end.' }),
   VIRGA_COMPUTE_IMAGE_URL: Type.String({ default: 'http://127.0.0.1:9292', pattern: '^https?://[^?#]*[^/?#]$', description: 'Where this service reaches the image API, for its older calls about images, without a slash at the end.' }),

@@ -30,7 +30,7 @@ async function serve(): Promise<void> {
       db, bus, logger, wakeRelay: () => relay.wake(), identityUrl: config.VIRGA_PUBLIC_IDENTITY_URL,
       apis: { network: new NeighbourApi(config.VIRGA_COMPUTE_NETWORK_URL), image: new NeighbourApi(config.VIRGA_COMPUTE_IMAGE_URL) },
       settings: {
-        serverAddressesView: config.VIRGA_COMPUTE_ADDRESSES_VIEW, maxLimit: config.VIRGA_COMPUTE_MAX_LIMIT, defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE,
+        networkSchema: config.VIRGA_COMPUTE_NETWORK_SCHEMA, maxLimit: config.VIRGA_COMPUTE_MAX_LIMIT, defaultZone: config.VIRGA_COMPUTE_DEFAULT_ZONE,
         console: {
           url: config.VIRGA_COMPUTE_CONSOLE_URL, serialUrl: config.VIRGA_COMPUTE_CONSOLE_SERIAL_URL,
           tokenInFragment: config.VIRGA_COMPUTE_CONSOLE_TOKEN_IN_FRAGMENT, tokenSeconds: config.VIRGA_COMPUTE_CONSOLE_TOKEN_SECONDS,

@@ -21,7 +21,7 @@ export type { Bus, NeighbourApis, Neighbours, PolicyEnforcer };
 
 export interface ComputeSettings {
   /** Schema and name of the view of servers' addresses that the network service publishes. */
-  serverAddressesView: string;
+  networkSchema: string;
   /** Entries of one list answer at most. */
   maxLimit: number;
   /** Zone of hosts that are in no other. */

@@ -83,5 +83,5 @@ export async function createSchemas(site: Site, secrets: SecretStore): Promise<v
 
 /** Views that an owner publishes, and who may read them. Needs the owners' migrations. */
 export async function grantViews(site: Site): Promise<void> {
-  await executeSql(site, "GRANT SELECT ON `network`.`server_addresses` TO 'compute'@'localhost';");
+  for (const view of ['server_addresses', 'server_security_groups']) await executeSql(site, `GRANT SELECT ON \`network\`.\`${view}\` TO 'compute'@'localhost';`);
 }

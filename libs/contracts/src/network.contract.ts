@@ -132,11 +132,6 @@ export const networkContract = defineContract('network', {
   ),
   /** Takes a single port from the instance, as `releasePorts` does with all. */
   releasePort: call(Type.Object({ instanceId: Type.String(), portId: Type.String() }), Type.Object({})),
-  /** Names of the security groups on the instances' ports, by instance. */
-  instanceSecurityGroups: call(
-    Type.Object({ instanceIds: Type.Array(Type.String()) }),
-    Type.Object({ groups: Type.Record(Type.String(), Type.Array(Type.String())) }),
-  ),
   /** The groups on one instance's ports, with their rules. */
   describeSecurityGroups: call(Instance, Type.Object({ groups: Type.Array(SecurityGroupFacts) })),
 });

@@ -13,6 +13,8 @@ export class FakeNetwork {
   readonly securityGroups = new Map<string, string>([['default', newUuid()]]);
   /** By instance; the default group where nobody changed it. */
   readonly groupsOf = new Map<string, string[]>();
+  /** Told of the groups of an instance whenever they may have changed: the service publishes them in a view. */
+  publishGroups: (instanceId: string, names: readonly string[]) => Promise<void> = () => Promise.resolve();
   private next = 10;
 
   addNetwork(name: string, projectId?: string): string {
@@ -46,6 +48,10 @@ export class FakeNetwork {
 
   portsOf(instanceId: string): InstancePort[] {
     return [...this.ports.values()].filter((port) => port.instanceId === instanceId);
+  }
+
+  private publish(instanceId: string): Promise<void> {
+    return this.publishGroups(instanceId, this.portsOf(instanceId).length === 0 ? [] : this.groupsOf.get(instanceId) ?? ['default']);
   }
 
   private resolve(projectId: string | null, requested: 'auto' | RequestedNetwork[], count: number): RequestedNetwork[] {
@@ -95,6 +101,7 @@ export class FakeNetwork {
             else this.makePort(this.networks.get(networkId!)!, actor.projectId!, instanceId, fixedIp, true);
           }
         }
+        await this.publish(instanceId);
         return {};
       },
       bindPorts: async ({ instanceId, hostId, hostname, next }) => {
@@ -107,6 +114,7 @@ export class FakeNetwork {
           if (port.ownedByInstance) this.ports.delete(id);
           else { port.instanceId = null; delete port.hostId; }
         }
+        await this.publish(instanceId);
         return {};
       },
       attachPort: async ({ actor, instanceId, network: { networkId, portId, fixedIp }, newPortId }) => {
@@ -123,6 +131,7 @@ export class FakeNetwork {
         if (this.portsOf(instanceId).length === 0) throw new CloudError('badRequest', 'No port.', { type: 'SecurityGroupCannotBeApplied' });
         const groups = this.groupsOf.get(instanceId) ?? ['default'];
         this.groupsOf.set(instanceId, present ? [...new Set([...groups, group])] : groups.filter((name) => name !== group));
+        await this.publish(instanceId);
         return { name: group };
       },
       releasePort: async ({ instanceId, portId }) => {
@@ -142,9 +151,6 @@ export class FakeNetwork {
             { id: 'r3', direction: 'egress', ethertype: 'IPv4', protocol: null, portMin: null, portMax: null, remoteIpPrefix: null, remoteGroup: null },
           ],
         }],
-      }),
-      instanceSecurityGroups: async ({ instanceIds }) => ({
-        groups: Object.fromEntries(instanceIds.filter((id) => this.portsOf(id).length > 0).map((id) => [id, this.groupsOf.get(id) ?? ['default']])),
       }),
     });
   }

@@ -4,6 +4,7 @@ export * from './fake-network';
 export * from './fake-placement';
 export * from './identity';
 export * from './mariadb';
+export * from './network-views';
 export * from './ovn-central';
 export * from './private-server';
 export * from './rabbitmq';

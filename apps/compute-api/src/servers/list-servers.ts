@@ -1,9 +1,9 @@
-import { badRequest, CloudError, type Logger, type RequestContext } from '@virga/core';
+import { badRequest, type RequestContext } from '@virga/core';
 import { sql } from '@virga/db';
 import { readPage, readSort, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { readBoolean } from '../booleans';
-import type { ComputeSettings, Db, Neighbours } from '../tokens';
-import { addAddresses, selectServers, type ServerRow } from './server.repository';
+import type { ComputeSettings, Db } from '../tokens';
+import { addAddresses, selectServers } from './server.repository';
 import { serverConditions, type ServerQuery } from './server-list-query';
 import { serverBrief, serverDetail } from './server.view';
 
@@ -18,7 +18,7 @@ const SORT_COLUMNS = {
 type SortKey = keyof typeof SORT_COLUMNS;
 const SORT_KEYS = Object.keys(SORT_COLUMNS) as SortKey[];
 
-export interface ListDeps { db: Db; neighbours: Neighbours; policy: PolicyEnforcer; settings: ComputeSettings; logger: Logger }
+export interface ListDeps { db: Db; policy: PolicyEnforcer; settings: ComputeSettings }
 
 export async function listServers(deps: ListDeps, caller: RequestContext, { minor }: Microversion, query: ServerQuery, request: FastifyRequest, form: 'brief' | 'detail') {
   const { db, settings, policy } = deps;
@@ -27,8 +27,8 @@ export async function listServers(deps: ListDeps, caller: RequestContext, { mino
   const page = readPage(single(query), settings.maxLimit);
   const sort = readSort(query as Record<string, string>, SORT_KEYS, [['created_at', 'desc']]);
   const keys: [string, 'asc' | 'desc'][] = [...sort.map(([key, dir]) => [SORT_COLUMNS[key], dir] as [string, 'asc' | 'desc']), ['id', sort[0]![1]]];
-  let select = selectServers(db);
-  for (const condition of serverConditions(query, caller, minor, settings.serverAddressesView, allProjects)) select = select.where(condition);
+  let select = selectServers(db, settings.networkSchema);
+  for (const condition of serverConditions(query, caller, minor, settings.networkSchema, allProjects)) select = select.where(condition);
   if (page.marker !== undefined) select = select.where(afterMarker(await findMarker(db, page.marker, caller), keys));
   for (const [column, dir] of keys) select = select.orderBy(sql.ref(`instances.${column}`), dir);
   const rows = page.limit === 0 ? [] : await select.limit(page.limit).execute().catch(refusePattern);
@@ -36,9 +36,9 @@ export async function listServers(deps: ListDeps, caller: RequestContext, { mino
     ? { servers_links: [{ rel: 'next', href: withQuery(request, { marker: rows.at(-1)!.id }) }] }
     : {};
   if (form === 'brief') return { servers: rows.map((row) => serverBrief(row, request)), ...next };
-  const servers = await addAddresses(db, settings.serverAddressesView, rows);
+  const servers = await addAddresses(db, settings.networkSchema, rows);
   const admin = policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
-  const context = { request, at: minor, admin, form: 'list' as const, securityGroups: await securityGroupsOf(deps, servers) };
+  const context = { request, at: minor, admin, form: 'list' as const };
   return { servers: servers.map((server) => serverDetail(server, context)), ...next };
 }
 
@@ -82,16 +82,4 @@ function afterMarker(marker: Record<string, string | number | Date | null>, keys
     return sql`(${sql.join([...equal, beyond], sql` AND `)})`;
   });
   return sql<boolean>`(${sql.join(parts, sql` OR `)})`;
-}
-
-/** Names of the security groups; while the network service is away, those that were asked for at creation. */
-export async function securityGroupsOf({ neighbours, logger }: Pick<ListDeps, 'neighbours' | 'logger'>, servers: Pick<ServerRow, 'id' | 'security_groups_json' | 'addresses'>[]): Promise<Record<string, string[]>> {
-  if (servers.length === 0) return {};
-  try {
-    return (await neighbours.network.instanceSecurityGroups({ instanceIds: servers.map(({ id }) => id) }, { timeoutMs: 3000 })).groups;
-  } catch (error) {
-    if (!(error instanceof CloudError)) throw error;
-    logger.warn({ err: error }, 'security groups of servers not known');
-    return Object.fromEntries(servers.filter(({ addresses }) => addresses.length > 0).map(({ id, security_groups_json: names }) => [id, JSON.parse(names) as string[]]));
-  }
 }

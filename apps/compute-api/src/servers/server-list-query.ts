@@ -54,7 +54,7 @@ interface Filter {
   adminOnly?: boolean;
   /** First version in which others than administrators may use it. */
   openFrom?: number;
-  condition(values: string[], view: string): Condition;
+  condition(values: string[], network: string): Condition;
 }
 
 const FILTERS: Record<string, Filter> = {
@@ -65,8 +65,8 @@ const FILTERS: Record<string, Filter> = {
   reservation_id: { condition: is('reservation_id') },
   'changes-since': { condition: (values) => sql<boolean>`instances.updated_at >= ${time(first(values), 'changes-since')}` },
   'changes-before': { from: 66, condition: (values) => sql<boolean>`instances.updated_at <= ${time(first(values), 'changes-before')}` },
-  ip: { condition: (values, view) => addressCondition(first(values), 'ip', 4, view) },
-  ip6: { from: 5, condition: (values, view) => addressCondition(first(values), 'ip6', 6, view) },
+  ip: { condition: (values, network) => addressCondition(first(values), 'ip', 4, network) },
+  ip6: { from: 5, condition: (values, network) => addressCondition(first(values), 'ip6', 6, network) },
   tags: { from: 26, condition: allTags },
   'tags-any': { from: 26, condition: anyTag },
   'not-tags': { from: 26, condition: (values) => sql<boolean>`NOT ${allTags(values)}` },
@@ -100,16 +100,16 @@ const FILTERS: Record<string, Filter> = {
   },
 };
 
-function addressCondition(text: string, name: string, version: 4 | 6, view: string): Condition {
+function addressCondition(text: string, name: string, version: 4 | 6, network: string): Condition {
   const exact = isIP(text) === version;
-  return sql<boolean>`instances.id IN (SELECT a.instance_id FROM ${sql.table(view)} a WHERE a.version = ${version} AND ${exact ? sql`a.address = ${text}` : sql`a.address REGEXP ${pattern(text, name)}`})`;
+  return sql<boolean>`instances.id IN (SELECT a.instance_id FROM ${sql.table(`${network}.server_addresses`)} a WHERE a.version = ${version} AND ${exact ? sql`a.address = ${text}` : sql`a.address REGEXP ${pattern(text, name)}`})`;
 }
 
 /**
  * Conditions of a server list. Unknown filters are ignored, as nova does; one that is for administrators is ignored for
  * others. Deleted servers are listed with changes-since, or for administrators on request.
  */
-export function serverConditions(query: ServerQuery, caller: RequestContext, at: number, view: string, allProjects: boolean): Condition[] {
+export function serverConditions(query: ServerQuery, caller: RequestContext, at: number, network: string, allProjects: boolean): Condition[] {
   const admin = caller.roleNames.has('admin');
   const conditions: Condition[] = [];
   const named = query.project_id !== undefined || query.tenant_id !== undefined;
@@ -118,7 +118,7 @@ export function serverConditions(query: ServerQuery, caller: RequestContext, at:
     const given = query[name];
     if (given === undefined || (filter.from ?? 1) > at) continue;
     if (filter.adminOnly && !admin && !(filter.openFrom !== undefined && at >= filter.openFrom)) continue;
-    conditions.push(filter.condition([given].flat(), view));
+    conditions.push(filter.condition([given].flat(), network));
   }
   conditions.push(...deletedConditions(query, admin));
   return conditions;

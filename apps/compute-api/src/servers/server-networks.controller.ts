@@ -26,13 +26,13 @@ export class ServerNetworksController {
   @Get('ips')
   @Authorize('os_compute_api:ips:index')
   async addresses(@Param('id') id: string, @Caller() caller: RequestContext) {
-    return { addresses: addressesOf((await getServer(this.db, this.settings.serverAddressesView, caller, id)).addresses, false) };
+    return { addresses: addressesOf((await getServer(this.db, this.settings.networkSchema, caller, id)).addresses, false) };
   }
 
   @Get('ips/:network')
   @Authorize('os_compute_api:ips:show')
   async addressesOn(@Param('id') id: string, @Param('network') network: string, @Caller() caller: RequestContext) {
-    const addresses = addressesOf((await getServer(this.db, this.settings.serverAddressesView, caller, id)).addresses, false);
+    const addresses = addressesOf((await getServer(this.db, this.settings.networkSchema, caller, id)).addresses, false);
     if (!Object.hasOwn(addresses, network)) throw notFound('Instance is not a member of specified network');
     return { [network]: addresses[network] };
   }

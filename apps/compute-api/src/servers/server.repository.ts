@@ -24,11 +24,14 @@ export type ServerRow = Selectable<InstancesTable> & {
   host_forced_down: number | null;
   /** Of its server group. */
   group_id: string | null;
+  /** Names of the security groups on its ports. */
+  security_groups_beside: unknown;
   addresses: ServerAddress[];
 };
 
-/** Everything beside the instance's own columns in the same statement. */
-const BESIDE = [
+/** Everything beside the instance's own columns in the same statement. `network`: the schema of the network service's views. */
+const beside = (network: string) => [
+  sql<unknown>`(SELECT JSON_ARRAYAGG(DISTINCT v.name ORDER BY v.name) FROM ${sql.table(`${network}.server_security_groups`)} v WHERE v.instance_id = instances.id)`.as('security_groups_beside'),
   sql<unknown>`(SELECT JSON_OBJECTAGG(m.name, m.value) FROM instance_metadata m WHERE m.instance_id = instances.id)`.as('metadata_json'),
   sql<unknown>`(SELECT JSON_ARRAYAGG(t.tag ORDER BY t.tag) FROM instance_tags t WHERE t.instance_id = instances.id)`.as('tags_json'),
   sql<unknown>`(SELECT JSON_OBJECT('code', f.code, 'message', f.message, 'details', f.details, 'created', DATE_FORMAT(f.created_at, '%Y-%m-%dT%H:%i:%sZ')) FROM instance_faults f WHERE f.instance_id = instances.id ORDER BY f.id DESC LIMIT 1)`.as('fault_json'),
@@ -38,19 +41,19 @@ const BESIDE = [
   sql<string | null>`(SELECT m.group_id FROM server_group_members m WHERE m.instance_id = instances.id)`.as('group_id'),
 ] as const;
 
-export const selectServers = (db: Executor<ComputeDb>) => db.selectFrom('instances').selectAll('instances').select([...BESIDE]);
+export const selectServers = (db: Executor<ComputeDb>, network: string) => db.selectFrom('instances').selectAll('instances').select([...beside(network)]);
 
 interface AddressRow { instance_id: string; network_name: string; address: string; version: number; mac_addr: string; type: string }
 
 /** Addresses of the given instances from the network service's view, in one statement. */
-export async function addAddresses(db: Executor<ComputeDb>, view: string, rows: Omit<ServerRow, 'addresses'>[]): Promise<ServerRow[]> {
+export async function addAddresses(db: Executor<ComputeDb>, network: string, rows: Omit<ServerRow, 'addresses'>[]): Promise<ServerRow[]> {
   const found = new Map<string, ServerAddress[]>(rows.map(({ id }) => [id, []]));
   if (rows.length > 0) {
     // Constants, so that the database pushes them into both halves of the view.
     const { rows: addresses } = await sql<AddressRow>`
-      SELECT instance_id, network_name, address, version, mac_addr, type FROM ${sql.table(view)}
+      SELECT instance_id, network_name, address, version, mac_addr, type FROM ${sql.table(`${network}.server_addresses`)}
       WHERE instance_id IN (${sql.join(rows.map(({ id }) => id))}) ORDER BY port_position, port_id, address_position`.execute(db);
-    for (const { instance_id: id, network_name: network, address, version, mac_addr: mac, type } of addresses) found.get(id)?.push({ network, address, version, mac, type });
+    for (const { instance_id: id, network_name: name, address, version, mac_addr: mac, type } of addresses) found.get(id)?.push({ network: name, address, version, mac, type });
   }
   return rows.map((row) => ({ ...row, addresses: found.get(row.id)! }));
 }
@@ -66,11 +69,11 @@ export async function getInstance(db: Executor<ComputeDb>, caller: RequestContex
   return row;
 }
 
-export async function getServer(db: Executor<ComputeDb>, view: string, caller: RequestContext, id: string): Promise<ServerRow> {
-  let query = selectServers(db).where('id', '=', id).where('deleted_at', 'is', null);
+export async function getServer(db: Executor<ComputeDb>, network: string, caller: RequestContext, id: string): Promise<ServerRow> {
+  let query = selectServers(db, network).where('id', '=', id).where('deleted_at', 'is', null);
   if (!isAdmin(caller)) query = query.where('project_id', '=', caller.project?.id ?? '');
   const row = await query.executeTakeFirst();
   if (!row) throw serverNotFound(id);
-  const [server] = await addAddresses(db, view, [row]);
+  const [server] = await addAddresses(db, network, [row]);
   return server!;
 }

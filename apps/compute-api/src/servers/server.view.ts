@@ -15,8 +15,6 @@ export interface ViewContext {
   admin: boolean;
   /** list: in GET /servers/detail; show: on its own; update: as the answer to a PUT, which was shorter before 2.75. */
   form: 'show' | 'list' | 'update';
-  /** Names of the groups by server id, from the network service. */
-  securityGroups: Record<string, string[]>;
 }
 
 export const serverLinks = (request: FastifyRequest, id: string) => {
@@ -67,7 +65,7 @@ function hostStatus({ host_id: hostId, host_alive: alive, host_disabled: disable
 }
 
 const imageProperty = (server: ServerRow, key: string): string => sharedJson<ImageFacts>(server.image_json).properties[key] ?? '';
-const groupsOf = (server: ServerRow, { securityGroups }: ViewContext): string[] => securityGroups[server.id] ?? [];
+const groupsOf = ({ security_groups_beside: names }: ServerRow): string[] => fromJson<string[]>(names, []);
 
 /** Keys of a server in the order of the answer, with the version from which each is there. */
 const FIELDS: readonly Field[] = [
@@ -95,8 +93,8 @@ const FIELDS: readonly Field[] = [
   { key: 'OS-SRV-USG:launched_at', value: (server) => microTimeOrNull(server.launched_at) },
   { key: 'OS-SRV-USG:terminated_at', value: (server) => microTimeOrNull(server.terminated_at) },
   {
-    key: 'security_groups', when: (server, context) => context.form !== 'list' && groupsOf(server, context).length > 0,
-    value: (server, context) => groupsOf(server, context).map((name) => ({ name })),
+    key: 'security_groups', when: (server, context) => context.form !== 'list' && groupsOf(server).length > 0,
+    value: (server) => groupsOf(server).map((name) => ({ name })),
   },
   { key: 'OS-EXT-SRV-ATTR:host', when: isAdmin, value: (server) => (server.host_id === null ? null : server.host) },
   { key: 'OS-EXT-SRV-ATTR:instance_name', when: isAdmin, value: (server) => instanceName(server.num) },
@@ -122,8 +120,8 @@ const FIELDS: readonly Field[] = [
   { key: 'pinned_availability_zone', from: 96, value: (server) => server.requested_az },
   { key: 'server_groups', from: 71, when: (_server, { form }) => form !== 'list', value: (server) => (server.group_id === null ? [] : [server.group_id]) },
   {
-    key: 'security_groups', when: (server, context) => context.form === 'list' && groupsOf(server, context).length > 0,
-    value: (server, context) => groupsOf(server, context).map((name) => ({ name })),
+    key: 'security_groups', when: (server, context) => context.form === 'list' && groupsOf(server).length > 0,
+    value: (server) => groupsOf(server).map((name) => ({ name })),
   },
 ];
 

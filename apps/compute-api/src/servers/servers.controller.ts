@@ -7,7 +7,7 @@ import { DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSet
 import { CreateServer, type CreateServerBody } from './create-server.schema';
 import { createServers } from './create-server';
 import { deleteServer, untilGone } from './delete-server';
-import { listServers, securityGroupsOf } from './list-servers';
+import { listServers } from './list-servers';
 import { UpdateServer, updateServer, type UpdateServerBody } from './update-server';
 import { getServer } from './server.repository';
 import type { ServerQuery } from './server-list-query';
@@ -78,8 +78,8 @@ export class ServersController {
   }
 
   private async view(id: string, caller: RequestContext, at: number, request: FastifyRequest, form: 'show' | 'update') {
-    const server = await getServer(this.db, this.settings.serverAddressesView, caller, id);
+    const server = await getServer(this.db, this.settings.networkSchema, caller, id);
     const admin = this.policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
-    return { server: serverDetail(server, { request, at, admin, form, securityGroups: await securityGroupsOf(this.deps, [server]) }) };
+    return { server: serverDetail(server, { request, at, admin, form }) };
   }
 }

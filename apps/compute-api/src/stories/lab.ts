@@ -1,7 +1,7 @@
 import { newHexId, silentLogger, createLogger } from '@virga/core';
 import { createDatabase, migrate, OutboxRelay, sql, type Kysely } from '@virga/db';
 import { MemoryBroker } from '@virga/rpc';
-import { FakeAgent, FakeImages, FakeNetwork, FakePlacement, startMariaDb, testIdentity, type Behaviour, type TestTokenSpec } from '@virga/testing';
+import { createNetworkViews, FakeAgent, FakeImages, FakeNetwork, FakePlacement, startMariaDb, testIdentity, type Behaviour, type TestTokenSpec } from '@virga/testing';
 import { createComputeApp } from '../compute-app';
 import { Conductor, type ConductorOptions } from '../conductor';
 import { computeMigrations } from '../db/migrations';
@@ -22,11 +22,12 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   const schema = `compute_${process.pid}_${++labs}`;
   const db: Kysely<ComputeDb> = createDatabase<ComputeDb>({ url: await mariadb.createSchema(schema) });
   await migrate(db, computeMigrations);
-  await mariadb.execute(`CREATE TABLE ${schema}.server_addresses (instance_id CHAR(36), port_id CHAR(36), network_name VARCHAR(255), mac_addr VARCHAR(17), address VARCHAR(45), version INT, type VARCHAR(8), port_position INT, address_position INT)`);
+  const views = await createNetworkViews(mariadb, schema);
 
   const broker = new MemoryBroker({ logger, retryDelayMs: 50 });
   const placement = new FakePlacement();
   const network = new FakeNetwork();
+  network.publishGroups = (id, names) => views.setGroups(id, names);
   const images = new FakeImages();
   await placement.serve(broker.connect('scheduler'));
   await network.serve(broker.connect('network'));
@@ -39,7 +40,7 @@ export async function startLab(options: { hosts?: number; conductor?: Partial<Co
   const [networkApi, imageApi] = [await startNeighbourApi(), await startNeighbourApi()];
   const app = await createComputeApp({
     db, bus: apiBus, logger, apis: { network: new NeighbourApi(networkApi.url), image: new NeighbourApi(imageApi.url) }, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000',
-    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
+    settings: { networkSchema: schema, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://console.test:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
     verifyToken: (token) => identity.verifier.verify(token),
   });
   await app.listen(0, '127.0.0.1');

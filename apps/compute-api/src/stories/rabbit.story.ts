@@ -2,7 +2,7 @@ import { connect as connectBroker } from 'amqplib';
 import { newHexId, newUuid, silentLogger } from '@virga/core';
 import { createDatabase, migrate, OutboxRelay } from '@virga/db';
 import { hostPermissions, RabbitBus, servicePermissions } from '@virga/rpc';
-import { FakeAgent, FakeImages, FakeNetwork, FakePlacement, startMariaDb, startRabbit, testIdentity } from '@virga/testing';
+import { createNetworkViews, FakeAgent, FakeImages, FakeNetwork, FakePlacement, startMariaDb, startRabbit, testIdentity } from '@virga/testing';
 import { createComputeApp } from '../compute-app';
 import { Conductor } from '../conductor';
 import { computeMigrations } from '../db/migrations';
@@ -16,7 +16,7 @@ it('boots and deletes over RabbitMQ', async () => {
   const schema = `compute_rabbit_${process.pid}`;
   const db = createDatabase<ComputeDb>({ url: await mariadb.createSchema(schema) });
   await migrate(db, computeMigrations);
-  await mariadb.execute(`CREATE TABLE ${schema}.server_addresses (instance_id CHAR(36), port_id CHAR(36), network_name VARCHAR(255), mac_addr VARCHAR(17), address VARCHAR(45), version INT, type VARCHAR(8), port_position INT, address_position INT)`);
+  await createNetworkViews(mariadb, schema);
   const hostId = newUuid();
   await rabbit.addUsers({
     ...Object.fromEntries(['scheduler', 'network', 'image', 'compute-api', 'conductor'].map((name) => [name, servicePermissions()])),
@@ -37,7 +37,7 @@ it('boots and deletes over RabbitMQ', async () => {
   relay.start();
   const app = await createComputeApp({
     db, bus: apiBus, logger: silentLogger, apis: { network: new NeighbourApi('http://127.0.0.1:1'), image: new NeighbourApi('http://127.0.0.1:1') }, wakeRelay: () => relay.wake(), identityUrl: 'http://127.0.0.1:5000', verifyToken: (token) => identity.verifier.verify(token),
-    settings: { serverAddressesView: `${schema}.server_addresses`, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://127.0.0.1:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
+    settings: { networkSchema: schema, maxLimit: 1000, defaultZone: 'nova', console: { url: 'http://127.0.0.1:6080', serialUrl: '', tokenInFragment: false, tokenSeconds: 300 } },
   });
   await app.listen(0, '127.0.0.1');
   const conductor = new Conductor({ db, bus: await connect('conductor'), logger: silentLogger, hostname: 'ctl', defaultZone: 'nova' });

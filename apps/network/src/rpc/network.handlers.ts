@@ -3,7 +3,6 @@ import { unavailable } from '@virga/core';
 import { inTransaction, isDuplicateKey, type Kysely } from '@virga/db';
 import type { Handlers } from '@virga/rpc';
 import type { CollectionVerbs } from '../api/verbs';
-import { groupBy } from '../db/group-by';
 import type { NetworkSchema } from '../db/tables';
 import type { SyncWaiter } from '../ovn/sync-waiter';
 import { contextOfActor } from './actor-context';
@@ -72,13 +71,6 @@ export function networkHandlers(db: Kysely<NetworkSchema>, verbs: CollectionVerb
 
     async describeSecurityGroups({ instanceId }) {
       return { groups: await describeSecurityGroups(db, instanceId) };
-    },
-
-    async instanceSecurityGroups({ instanceIds }) {
-      if (instanceIds.length === 0) return { groups: {} };
-      const rows = await db.selectFrom('ports as p').innerJoin('port_security_groups as m', 'm.port_id', 'p.id').innerJoin('security_groups as g', 'g.id', 'm.security_group_id')
-        .select(['p.device_id', 'g.name']).distinct().where('p.device_id', 'in', instanceIds).where('p.instance_position', 'is not', null).orderBy('g.name').execute();
-      return { groups: Object.fromEntries([...groupBy(rows, ({ device_id }) => device_id)].map(([id, groups]) => [id, groups.map(({ name }) => name)])) };
     },
   };
 }

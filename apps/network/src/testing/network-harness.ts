@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { networkContract } from '@virga/contracts';
 import { createLogger, newHexId } from '@virga/core';
-import { createDatabase, migrate, type Kysely } from '@virga/db';
+import { createDatabase, migrate, sql, type Kysely } from '@virga/db';
 import { MemoryBus, type Client } from '@virga/rpc';
 import { pause, startMariaDb, startOvnCentral, testIdentity, type TestIdentity, type TestOvnCentral } from '@virga/testing';
 import { migrations } from '../db/migrations';
@@ -94,6 +94,12 @@ export class NetworkHarness {
   /** Resolves when every queued change has been written to the northbound database. */
   async written(): Promise<void> {
     await this.until('the queue is empty', async () => (await this.db.selectFrom('ovn_sync').select('seq').limit(1).execute()).length === 0);
+  }
+
+  /** What compute sees of the security groups of an instance. */
+  async groupNames(instanceId: string): Promise<string[]> {
+    const { rows } = await sql<{ name: string }>`SELECT DISTINCT name FROM server_security_groups WHERE instance_id = ${instanceId} ORDER BY name`.execute(this.db);
+    return rows.map(({ name }) => name);
   }
 
   async until(what: string, probe: () => Promise<boolean>): Promise<void> {

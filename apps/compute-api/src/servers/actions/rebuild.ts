@@ -6,7 +6,6 @@ import { readLimits } from '../../quotas/quota-limits';
 import type { InstanceRow } from '../../operations/workflow';
 import type { RebuildArgs } from '../../workflows/rebuild-instance';
 import { findKeypair, newPassword } from '../create-server';
-import { securityGroupsOf } from '../list-servers';
 import { checkImageFits, kernelAndRamdisk, requestedImage } from '../requested-image';
 import type { ServerFlavor } from '../server-row';
 import { getServer } from '../server.repository';
@@ -57,10 +56,10 @@ export const rebuild: ActionHandler = {
     const { db, settings, caller, policy, serverId, request, reply, at } = context;
     const adminPass = body.adminPass ?? newPassword();
     await startAction(context, 'rebuild', (row) => plan(context, row, body, adminPass));
-    const server = await getServer(db, settings.serverAddressesView, caller, serverId);
+    const server = await getServer(db, settings.networkSchema, caller, serverId);
     const admin = policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
     // The user data stands in the answer once, under its own name and for everybody.
-    const { 'OS-EXT-SRV-ATTR:user_data': _, ...view } = serverDetail(server, { request, at, admin, form: 'update', securityGroups: await securityGroupsOf(context, [server]) });
+    const { 'OS-EXT-SRV-ATTR:user_data': _, ...view } = serverDetail(server, { request, at, admin, form: 'update' });
     void reply.header('Location', `${baseUrl(request)}/v2.1/servers/${serverId}`);
     return { server: { ...view, ...(at >= 54 && { key_name: server.key_name }), ...(at >= 57 && { user_data: server.user_data }), adminPass } };
   },
