@@ -147,6 +147,44 @@ it('a revoked token closes its console, and no other', async () => {
   await page.page.close();
 });
 
+it('the agent of the host is killed: the line is back with all that was printed, and the log has lost nothing', async () => {
+  const { page } = pages.serial;
+  const { parts } = JSON.parse((await cloud.virga('status', '--json')).stdout) as { parts: { name: string; pid: number }[] };
+  const { pid } = parts.find(({ name }) => name === 'host2-agent')!;
+  const marks = Object.fromEntries(await Promise.all(KINDS.map(async (kind) => [kind, (await pages[kind].states()).length]))) as Record<Kind, number>;
+  // Printed while nobody looks.
+  await pages.serial.type('sleep 1; echo unseen-$((6*7))');
+  process.kill(pid, 'SIGKILL');
+  for (const kind of KINDS) {
+    const seen = await until(`${kind} to be back`, async () => {
+      const since = (await pages[kind].states()).slice(marks[kind]);
+      return since.length > 1 && since.at(-1)![0] === 'connected' && since;
+    }, 60_000, 100);
+    figures[`${kind} away when its agent was killed, ms`] = Math.round(seen.at(-1)![2] - seen[0]![2]);
+  }
+  await until('the line with what was printed meanwhile', async () => (await page.innerText('.xterm-rows')).includes('unseen-42'), 30_000, 100);
+  await pages.serial.type('echo again-$((6*7))');
+  await cloud.untilPrinted(SERVER, /again-42/);
+  expect(await cloud.consoleLog(SERVER)).toMatch(/moved-serial-42[^]*unseen-42[^]*again-42/);
+});
+
+it('the host loses its power: the page says so, and is back when the host is', async () => {
+  const since = Date.now();
+  expect((await cloud.virga('host', 'fence', 'host2')).code).toBe(0);
+  for (const kind of KINDS) {
+    await pages[kind].untilStatus(/^The host of the server does not answer\. Trying again\.$/);
+    figures[`${kind} fenced, ms from the command to the page`] = Date.now() - since;
+  }
+  await pages.novnc.picture('unreachable');
+  expect((await cloud.virga('up')).code).toBe(0);
+  for (const kind of KINDS) await pages[kind].untilStatus(/^Connected\.$/);
+  // The guest has booted anew, and is typed into on the pages of before.
+  for (const kind of SCREENS) await pages[kind].untilTextIsSeen();
+  await until('a shell', async () => /VIRGA-READY/.test((await cloud.consoleLog(SERVER)).split('again-42').at(-1)!), 180_000, 2000);
+  await pages.serial.type('echo powered-$((6*7))');
+  await cloud.untilPrinted(SERVER, /powered-42/);
+});
+
 it('says when the server is off, comes back when it is on, and ends when it is deleted', async () => {
   const kinds = KINDS.map((kind) => [kind, pages[kind]] as const);
   await cloud.openstack('server', 'stop', SERVER);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -5,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 const source = join(dirname(dirname(fileURLToPath(import.meta.url))), 'apps/console-proxy/pages');
 
-const page = (title, script, controls) => `<!doctype html>
+/** `address(path)`: of an asset, with its version. */
+const page = (title, script, controls, address) => `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>
-<link rel="icon" type="image/svg+xml" href="/assets/icon.svg"><link rel="stylesheet" href="/assets/${script}.css"><script type="module" src="/assets/${script}.js"></script></head>
+<link rel="icon" type="image/svg+xml" href="/assets/icon.svg"><link rel="stylesheet" href="${address(`/assets/${script}.css`)}"><script type="module" src="${address(`/assets/${script}.js`)}"></script></head>
 <body class="${script}" data-state="connecting">
 <header><span id="status" role="status" aria-live="polite">Connecting…</span>
 ${controls}
@@ -31,13 +33,11 @@ const SCREEN = `<button id="cad" type="button">Ctrl+Alt+Del</button>
 const SERIAL = `<span id="role"></span><button id="take" type="button" hidden>Take the keyboard</button>
 <button type="button" data-send="\\u0003">Ctrl+C</button><button type="button" data-send="\\u0004">Ctrl+D</button><button type="button" data-send="\\u001b">Esc</button>`;
 
+const PAGES = [['/vnc_auto.html', 'Console (noVNC)', 'vnc', SCREEN], ['/spice_auto.html', 'Console (SPICE)', 'spice', SCREEN], ['/serial_auto.html', 'Serial console', 'serial', SERIAL]];
+
 /** All that a console proxy serves: path to type and content. Scripts are bundled, so that a page loads two files. */
 export async function consolePages() {
-  const pages = {
-    '/vnc_auto.html': { type: 'text/html; charset=utf-8', body: page('Console (noVNC)', 'vnc', SCREEN) },
-    '/spice_auto.html': { type: 'text/html; charset=utf-8', body: page('Console (SPICE)', 'spice', SCREEN) },
-    '/serial_auto.html': { type: 'text/html; charset=utf-8', inlineStyles: true, body: page('Serial console', 'serial', SERIAL) },
-  };
+  const pages = {};
   const { outputFiles } = await build({
     entryPoints: Object.fromEntries(['vnc', 'spice', 'serial'].map((name) => [name, join(source, `${name}.mjs`)])), outdir: '/', bundle: true, minify: true, write: false, format: 'esm', target: 'es2022', legalComments: 'inline', logLevel: 'warning',
   });
@@ -48,6 +48,10 @@ export async function consolePages() {
   const xterm = readFileSync(join(dirname(source), '../../node_modules/@xterm/xterm/css/xterm.css'), 'utf8');
   for (const name of ['vnc', 'spice']) pages[`/assets/${name}.css`] = { type: 'text/css; charset=utf-8', body: css };
   pages['/assets/serial.css'] = { type: 'text/css; charset=utf-8', body: css + xterm };
+  // What a browser has once is asked for again when it has changed, and not before.
+  for (const [path, content] of Object.entries(pages)) if (/\.(js|css)$/.test(path)) content.version = createHash('sha256').update(content.body).digest('hex').slice(0, 12);
+  const address = (path) => `${path}?v=${pages[path].version}`;
+  for (const [path, title, script, controls] of PAGES) pages[path] = { type: 'text/html; charset=utf-8', body: page(title, script, controls, address), ...(script === 'serial' && { inlineStyles: true }) };
   return pages;
 }
 

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { connect, createConnection } from 'node:net';
 import { Duplex } from 'node:stream';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import { SERIAL_FRAME, serialControl, serialFrame, type ConsoleProtocol, type ConsoleSession } from '@virga/contracts';
 import { GatheredReads, silentLogger } from '@virga/core';
@@ -30,7 +31,7 @@ let answer: ((handshake: Handshake) => Opened) | undefined;
 let ended: { sessionId: string; attemptId: string; verdict: 'deleted' | 'moved' }[] = [];
 const connections = new OpenConnections({ watch: async () => ({ ended }) } as never, silentLogger);
 const options: PublicServerOptions = {
-  pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: '', maxPerAddress: 20, idleMs: 60_000,
+  pages: { '/vnc_auto.html': { type: 'text/html', body: '<html>noVNC</html>' }, '/assets/vnc.js': { type: 'text/javascript', body: 'let screen;'.repeat(1000), version: 'v1' } }, allowedOrigins: new Set(['https://dashboard.test']), frameAncestors: '', maxPerAddress: 20, idleMs: 60_000,
   open: async (handshake) => answer?.(handshake) ?? (handshake.token === TOKEN ? { session: session(protocol), attemptId: 'a', hostId: 'h', host, reads: GatheredReads.of(host) } : { refused: CLOSE.invalid, reason: 'invalid' }),
   opened: (connection) => connections.add(connection),
 };
@@ -42,9 +43,12 @@ beforeAll(async () => { port = await server.listen('127.0.0.1:0'); hastyPort = a
 beforeEach(() => { host = new Host(); protocol = 'vnc'; answer = undefined; ended = []; });
 afterAll(() => Promise.all([server.close(), hasty.close()]));
 
-const send = (method: string, path: string) =>
-  new Promise<{ status: number | undefined; body: string; headers: IncomingHttpHeaders }>((resolve, reject) => {
-    request({ host: '127.0.0.1', port, method, path, agent: false }, async (response) => resolve({ status: response.statusCode, body: await text(response), headers: response.headers })).on('error', reject).end();
+const send = (method: string, path: string, accepted?: string) =>
+  new Promise<{ status: number | undefined; body: string; bytes: Buffer; headers: IncomingHttpHeaders }>((resolve, reject) => {
+    request({ host: '127.0.0.1', port, method, path, agent: false, ...(accepted !== undefined && { headers: { 'accept-encoding': accepted } }) }, async (response) => {
+      const bytes = await buffer(response);
+      resolve({ status: response.statusCode, body: bytes.toString(), bytes, headers: response.headers });
+    }).on('error', reject).end();
   });
 const raw = async (bytes: string) => {
   const socket = createConnection({ host: '127.0.0.1', port });
@@ -68,6 +72,16 @@ describe('pages', () => {
     const { status, headers } = await send('GET', path);
     expect(status).toBe(404);
     expect(headers.location).toBeUndefined();
+  });
+
+  it.each([['gzip, deflate, br', true], ['br;q=1, gzip;q=0.5', true], ['gzip;q=0', false], ['gzip;q=0.0, br', false], ['br', false], [undefined, false]])('are packed for who accepts it: %s', async (accepted, packed) => {
+    const { bytes, headers } = await send('GET', '/assets/vnc.js', accepted);
+    expect([headers['content-encoding'], headers.vary, (packed ? gunzipSync(bytes) : bytes).toString()]).toEqual([packed ? 'gzip' : undefined, 'accept-encoding', 'let screen;'.repeat(1000)]);
+    if (packed) expect(bytes.length).toBeLessThan(200);
+  });
+
+  it.each([['/assets/vnc.js?v=v1', true], ['/assets/vnc.js', false], ['/assets/vnc.js?v=v0', false], ['/vnc_auto.html', false], ['/assets/none.js?v=v1', false]])('%s may be kept: %s', async (path, kept) => {
+    expect((await send('GET', path)).headers['cache-control']).toBe(kept ? 'private, max-age=31536000, immutable' : 'no-store');
   });
 
   it('are only read', async () => { expect((await send('POST', '/vnc_auto.html')).status).toBe(405); });

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { drain, listenTarget } from '@virga/service';
 import { WebSocketServer } from 'ws';
 import { originAllowed, PAGE_PROTOCOL, readHandshake, type Handshake } from './handshake';
@@ -8,9 +9,12 @@ import { relayConsole } from './relay/relay-console';
 import type { OpenConnection } from './sessions/open-connections';
 import type { Opened } from './sessions/open-console';
 
+/** `version`: of what is asked for with `?v=` and may be kept by a browser. */
+export interface Page { type: string; body: string; inlineStyles?: boolean; version?: string }
+
 export interface PublicServerOptions {
   /** Path to content, all that is served; nothing is looked for in a file system. */
-  pages: Record<string, { type: string; body: string; inlineStyles?: boolean }>;
+  pages: Record<string, Page>;
   allowedOrigins: ReadonlySet<string>;
   /** Besides the proxy's own origin, with blanks between them. */
   frameAncestors: string;
@@ -36,17 +40,19 @@ const QUIET_MS = 300;
 /** xterm.js writes style elements, so its page allows them: a style can run nothing, and nothing may be loaded from elsewhere. */
 const securityHeaders = (frameAncestors: string, inlineStyles: boolean) => ({
   'content-security-policy': `default-src 'none'; script-src 'self'; style-src 'self'${inlineStyles ? " 'unsafe-inline'" : ''}; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${`'self' ${frameAncestors}`.trimEnd()}`,
-  'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin', 'permissions-policy': 'camera=(), microphone=(), geolocation=()',
+  'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin', 'permissions-policy': 'camera=(), microphone=(), geolocation=()',
 });
 
 /** The listener that browsers reach: a fixed set of pages, and WebSockets that lead to consoles. */
 export class PublicServer {
   private readonly server: Server;
   private readonly sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_MESSAGE, handleProtocols: (names) => [PAGE_PROTOCOL, 'binary'].find((name) => names.has(name)) ?? false });
+  private readonly packed: ReadonlyMap<string, Buffer>;
   private readonly perAddress = new Map<string, number>();
 
   constructor(private readonly options: PublicServerOptions) {
     const { request: requestMs } = this.patience;
+    this.packed = new Map(Object.entries(options.pages).map(([path, { body }]) => [path, gzipSync(body, { level: 9 })]));
     this.server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 5, maxHeaderSize: 16_384 }, (request, response) => this.page(request, response));
     this.server.on('connection', (socket) => this.admit(socket));
     this.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
@@ -93,12 +99,18 @@ export class PublicServer {
   }
 
   private page(request: IncomingMessage, response: ServerResponse): void {
-    const path = (request.url ?? '').split('?', 1)[0]!;
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
     const page = Object.hasOwn(this.options.pages, path) ? this.options.pages[path] : undefined;
     const [status, type, body] = page === undefined ? [404, 'text/plain; charset=utf-8', NOT_FOUND]
       : request.method === 'GET' || request.method === 'HEAD' ? [200, page.type, page.body] : [405, 'text/plain; charset=utf-8', 'Pages are only read.\n'];
-    response.writeHead(status, { ...securityHeaders(this.options.frameAncestors, page?.inlineStyles === true), 'content-type': type, 'content-length': Buffer.byteLength(body), ...(status !== 200 && { connection: 'close' }) });
-    response.end(request.method === 'HEAD' ? undefined : body);
+    const packed = status === 200 && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(String(request.headers['accept-encoding'] ?? '')) ? this.packed.get(path) : undefined;
+    const content = packed ?? Buffer.from(body);
+    const kept = page?.version !== undefined && query === `v=${page.version}`;
+    response.writeHead(status, {
+      ...securityHeaders(this.options.frameAncestors, page?.inlineStyles === true), 'content-type': type, 'content-length': content.length, vary: 'accept-encoding',
+      'cache-control': kept ? 'private, max-age=31536000, immutable' : 'no-store', ...(packed && { 'content-encoding': 'gzip' }), ...(status !== 200 && { connection: 'close' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : content);
   }
 
   private async console(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

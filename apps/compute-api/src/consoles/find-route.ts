@@ -8,6 +8,8 @@ import type { ConsoleInstance } from './open-session';
 
 /** How long the proxy may take from here to the host. */
 const GRANT_MS = 10_000;
+/** How long a person waits for a host before the page says that it does not answer; it tries again then. */
+const HOST_ANSWER_MS = 4000;
 /** Tasks at whose end the guest runs on another host. */
 const MOVING: ReadonlySet<string> = new Set(['migrating', 'resize_migrating', 'rebuild_spawning']);
 
@@ -32,7 +34,7 @@ interface RouteDeps { db: Kysely<ComputeDb>; bus: Bus; logger: Logger }
 
 async function ask({ db, bus, logger }: RouteDeps, session: ConsoleSession, { hostId, agentUrl }: Place, grantHash: string): Promise<ConsoleRoute> {
   try {
-    const { state } = await bus.client(hostAgentContract, { hostId }).grantConsole({ instanceId: session.instanceId, protocol: session.protocol, grantHash, ttlMs: GRANT_MS });
+    const { state } = await bus.client(hostAgentContract, { hostId }).grantConsole({ instanceId: session.instanceId, protocol: session.protocol, grantHash, ttlMs: GRANT_MS }, { timeoutMs: HOST_ANSWER_MS });
     if (state !== 'ready') return { state };
     if (agentUrl === undefined) return { state: 'unreachable' };
     await db.updateTable('console_auth_tokens').set({ host_id: hostId }).where('id', '=', session.sessionId).execute();
