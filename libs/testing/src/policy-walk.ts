@@ -17,9 +17,9 @@ export interface PolicyWalk {
   bodies?: Readonly<Record<string, unknown>>;
   /**
    * What stands for parameters, by `<segment before>/:<name>` or by the segment before alone. Asked again before each
-   * request that may delete something.
+   * request that may delete something, with its route.
    */
-  fixtures(): Promise<Readonly<Record<string, string>>>;
+  fixtures(route?: WalkedRoute): Promise<Readonly<Record<string, string>>>;
   send(method: string, path: string, token: string | null, version: string, body: unknown): Promise<number>;
 }
 
@@ -48,12 +48,13 @@ export async function walkPolicies({ routes, personas, versions, bodies = {}, fi
   const everybody = Object.keys(personas);
   let values = await fixtures();
   const lines: string[] = [];
-  for (const { method, path, action } of routes) {
+  for (const route of routes) {
+    const { method, path, action } = route;
     const deletes = method === 'DELETE' || action !== undefined;
     const name = action === undefined ? path : `${path}#${action}`;
     const body = ['POST', 'PUT', 'PATCH'].includes(method) ? bodies[`${method} ${name}`] ?? (action === undefined ? BAD_BODY : { [action]: 0 }) : undefined;
     const ask = async (persona: string, version: string): Promise<string> => {
-      if (deletes) values = await fixtures();
+      if (deletes) values = await fixtures(route);
       return outcome(await send(method, filled(path, values), personas[persona] ?? null, version, body));
     };
     let version = versions[0]!;

@@ -14,7 +14,7 @@ export interface Answer { status: number; headers: Record<string, unknown>; body
 
 /** A user of the API: sends requests with a token of one project. */
 export class ApiUser {
-  constructor(private readonly fastify: FastifyInstance, readonly token: string | undefined, readonly projectId: string) {}
+  constructor(readonly fastify: FastifyInstance, readonly token: string | undefined, readonly projectId: string) {}
 
   async send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const response = await this.fastify.inject({
