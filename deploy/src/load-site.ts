@@ -47,6 +47,7 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
     absentHosts: known?.absentHosts ?? [],
     managementCidr: options.managementCidr ?? known?.managementCidr ?? defaultCidrs(portOffset).managementCidr,
     externalCidr: options.externalCidr ?? known?.externalCidr ?? defaultCidrs(portOffset).externalCidr,
+    sharedStorage: options.sharedStorage ?? known?.sharedStorage ?? false,
     spice: options.spice ?? known?.spice ?? false,
     virtType: options.virtType ?? known?.virtType ?? DEFAULT_SETTINGS.virtType,
     ...(known?.membership && { membership: known.membership }),

@@ -17,6 +17,7 @@ export interface Options {
   virtType?: 'kvm' | 'qemu';
   /** Whether guests show their screens by SPICE, too. */
   spice?: boolean;
+  sharedStorage?: boolean;
   /** Speed of the hosts' management and migration link, as tc writes it, or `unlimited`. */
   migrationRate?: string;
   /** Parts and tasks that `up` shall do, with what they need; everything when absent. */
@@ -63,6 +64,7 @@ const VALUED: Record<string, (value: string) => Partial<Options>> = {
 };
 const FLAGS: Record<string, Partial<Options>> = {
   '--json': { json: true },
+  '--shared-storage': { sharedStorage: true },
   '-f': { follow: true },
   '--follow': { follow: true },
   '--fix': { fix: true },

@@ -20,6 +20,8 @@ export interface Settings {
   membership?: Membership;
   /** Whether guests that are made from now on show their screens by SPICE besides VNC. */
   spice?: boolean;
+  /** One directory of the machine for the disks of all hosts' instances. */
+  sharedStorage?: boolean;
 }
 
 /** What a machine that has joined knows of itself; the rest of the settings are its cloud's. */

@@ -42,7 +42,7 @@ export class TrialCloud {
   private readonly secrets: SecretStore;
   private networkId = '';
   private imageId = '';
-  private readonly flavors = new Map<number, string>();
+  private readonly flavors = new Map<number, Promise<string>>();
 
   constructor(readonly site: Site, readonly say: (text: string) => void) {
     this.secrets = new SecretStore(join(site.etc, 'secrets.json'));
@@ -69,12 +69,15 @@ export class TrialCloud {
     for (const protocol of ['tcp', 'icmp']) await this.call('network', 'POST', '/security-group-rules', { security_group_rule: { security_group_id: group.id, direction: 'ingress', ethertype: 'IPv4', protocol } });
   }
 
-  private async flavor(ram: number): Promise<string> {
-    const name = `trial-${ram}`;
-    const known = this.flavors.get(ram) ?? (await this.call('compute', 'GET', '/flavors')).flavors.find((one: { name: string }) => one.name === name)?.id;
-    const id = known ?? (await this.call('compute', 'POST', '/flavors', { flavor: { name, vcpus: 1, ram, disk: 1 } })).flavor.id;
-    this.flavors.set(ram, id);
-    return id;
+  /** Found or made, once also for those who ask at the same time. */
+  private flavor(ram: number): Promise<string> {
+    const make = async () => {
+      const name = `trial-${ram}`;
+      const known = (await this.call('compute', 'GET', '/flavors')).flavors.find((one: { name: string }) => one.name === name)?.id;
+      return known ?? (await this.call('compute', 'POST', '/flavors', { flavor: { name, vcpus: 1, ram, disk: 1 } })).flavor.id;
+    };
+    if (!this.flavors.has(ram)) this.flavors.set(ram, make());
+    return this.flavors.get(ram)!;
   }
 
   async boot(name: string, { ram = 256, dirty, writes = false, host }: { ram?: number; dirty?: string; writes?: boolean; host?: string } = {}): Promise<Guest> {
@@ -120,14 +123,6 @@ export class TrialCloud {
 
   async migration(guest: Guest): Promise<any> {
     return (await this.call('compute', 'GET', `/os-migrations?instance_uuid=${guest.id}`)).migrations[0];
-  }
-
-  /** `mode` of the newest migration, as the operator's history tells it. */
-  async details(guest: Guest): Promise<{ mode: string }> {
-    const { instanceActions } = await this.call('compute', 'GET', `/servers/${guest.id}/os-instance-actions`);
-    const newest = (instanceActions as { action: string; request_id: string }[]).find(({ action }) => action === 'live-migration')!;
-    const { instanceAction } = await this.call('compute', 'GET', `/servers/${guest.id}/os-instance-actions/${newest.request_id}`);
-    return { mode: /(pre|post)-copy/.exec(JSON.stringify(instanceAction.events ?? []))?.[0] ?? 'unknown' };
   }
 
   /** Waits until nothing is under way with the guest, and tells how it ended. */

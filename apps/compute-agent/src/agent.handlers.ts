@@ -18,7 +18,7 @@ export const agentHandlers = (host: InstanceHost, runner: CommandRunner, logger:
   diagnostics: async ({ instanceId }) => ({ diagnostics: await host.driver.diagnostics(instanceId) }),
   // The sender does not wait and asks again when it wants to: a failure is for the log alone.
   fetchImages: ({ images }) => host.workshop.fetchImages(images).catch((error: unknown) => logger.warn({ err: error, images: images.map(({ id }) => id) }, 'images not fetched in advance')),
-  checkMigration: async ({ spec }) => moving?.check(spec) ?? { reasons: ['it does not move running guests'], absentImages: [] },
+  checkMigration: async ({ spec, comesFrom }) => moving?.check(spec, comesFrom) ?? { reasons: ['it does not move running guests'], absentImages: [] },
   dropMigrationStream: async ({ instanceId }) => ({ dropped: await (moving?.dropStream(instanceId) ?? 0) }),
   inventory: () => takeInventory(host, runner),
   cleanup: async (decision) => { await cleanUp(host, runner, decision, logger); return {}; },

@@ -12,6 +12,7 @@ export const AgentConfig = Type.Object({
   VIRGA_AGENT_MIGRATION_URI: Type.String({ default: '', pattern: '^$|^qemu\\+tls://', description: 'How libvirt of another host reaches libvirt of this one, qemu+tls://...; empty: no guest migrates to this host.' }),
   VIRGA_AGENT_SELF_FENCE_SECONDS: Type.Integer({ default: 0, minimum: 0, maximum: 86_400, description: 'After so long without an answer of the control plane this host switches its guests off, so that they may be started elsewhere; 0 = never.' }),
   VIRGA_AGENT_STATE_DIR: Type.String({ description: 'Instances, image cache and journal.' }),
+  VIRGA_AGENT_SHARED_INSTANCES: Type.String({ default: '', pattern: '^(/.*)?$', description: 'Directory that several hosts have in common, an NFS mount for example, for the disks of instances; empty: they lie below the state directory. Which hosts have it in common they find out.' }),
   VIRGA_AGENT_RUN_DIR: Type.String({ default: '/run/virga-agent', description: 'Sockets and the boot mark; must be empty after the host has booted.' }),
   VIRGA_AGENT_LIBVIRT_SOCKET: Type.String({ default: '/run/libvirt/libvirt-sock', description: 'Socket of the local libvirt daemon.' }),
   VIRGA_AGENT_OVSDB: Type.String({ default: 'unix:/run/openvswitch/db.sock', description: 'Database of the local Open vSwitch.' }),

@@ -15,6 +15,7 @@ import { receiveConsoleLogs, sendConsoleLog } from './consoles/carry-log';
 import { boundConsoleLog } from './consoles/console-log';
 import { LocalConsoles } from './consoles/console-desk';
 import { ImageCache } from './disks/image-cache';
+import { SharedStorage } from './disks/shared-storage';
 import { serveDisks } from './disks/serve-disks';
 import { HostServer } from './host-server/host-server';
 import { describeHost } from './hosts/describe-host';
@@ -44,7 +45,9 @@ const CACHE_IDLE_MS = 24 * 3_600_000;
 void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN, logLevel: config.VIRGA_LOG_LEVEL }, async ({ logger, admin, onStop }) => {
   const stateDir = config.VIRGA_AGENT_STATE_DIR;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  const store = new InstanceStore(join(stateDir, 'instances'));
+  const storage = config.VIRGA_AGENT_SHARED_INSTANCES === '' ? undefined : new SharedStorage(config.VIRGA_AGENT_SHARED_INSTANCES, hostId, logger);
+  await storage?.prepare();
+  const store = new InstanceStore(join(stateDir, 'instances'), storage);
   await store.prepare();
   const hostBooted = await markBoot(config.VIRGA_AGENT_RUN_DIR);
   const journal = await Journal.open(join(stateDir, 'journal'));
@@ -71,7 +74,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('metadata networks', () => metadataNetworks.close());
   const fetchDocuments = async (instanceId: string) => (await gateway.instanceMetadata({ hostId, instanceId })).documents;
   const workshop = new LocalWorkshop({
-    store, images, ovs, metadataNetworks, fetchDocuments, spice: config.VIRGA_AGENT_SPICE, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), reach: (other) => connectToHost(other, () => readTlsIdentity(config)), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
+    store, images, sharedDisks: storage !== undefined, ovs, metadataNetworks, fetchDocuments, spice: config.VIRGA_AGENT_SPICE, requestUpload: (imageId, sizeBytes) => gateway.uploadTicket({ hostId, imageId, sizeBytes }), reach: (other) => connectToHost(other, () => readTlsIdentity(config)), portTimeoutSeconds: config.VIRGA_AGENT_PORT_TIMEOUT_SECONDS, consoleBytes: config.VIRGA_AGENT_CONSOLE_LOG_BYTES / 2,
   });
   const host: InstanceHost = { driver, store, workshop };
   const metadata = new MetadataServer(new GuestMetadata(store, fetchDocuments, logger), logger);
@@ -82,7 +85,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   let sequence = Date.now() * 1000;
   const nextSequence = () => ++sequence;
   const moving = localMigrationHost({
-    host, store, images, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger, server: () => ({ hostId, agentUrl }),
+    host, store, images, storage, imagesDir: imagesDirectory(stateDir), ovs, migrations: driver.migrations, fetchDocuments, logger, server: () => ({ hostId, agentUrl }),
     carryConfigDrive: async (instanceId, { server }, signal) => { if (server) await sendConfigDrive(store.dir(instanceId), instanceId, server, () => readTlsIdentity(config), signal); },
     carryLog: async (instanceId, { server }) => { if (server) await sendConsoleLog(join(store.dir(instanceId), CONSOLE_LOG), instanceId, server, () => readTlsIdentity(config), config.VIRGA_AGENT_CONSOLE_LOG_BYTES, logger); },
     tell: (progress) => gateway.migrationProgress({ hostId, sequence: nextSequence(), ...progress }),
@@ -103,7 +106,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
   onStop('host server', () => hostServer.close());
   const agentUrl = `https://${config.VIRGA_AGENT_HOST_IP}:${agentPort}`;
 
-  const heartbeat = new Heartbeat(() => describeHost(config, driver, agentUrl), gateway, nextSequence, logger);
+  const heartbeat = new Heartbeat(() => describeHost(config, driver, agentUrl, storage?.mark), gateway, nextSequence, logger);
   onStop('heartbeat', () => heartbeat.stop());
   const stopping = new AbortController();
   onStop('recovery', () => stopping.abort(new Error('stopping')));

@@ -173,6 +173,7 @@ export function agentPart(site: Site, secrets: SecretStore, host: HostPlan): Par
       VIRGA_AGENT_STATE_DIR: join(host.directory, 'agent'),
       // Packets pass a userspace switch here, which sees what a guest leaves to hardware that is not there.
       VIRGA_AGENT_CHECKSUM_OFFLOAD: 'false',
+      ...(site.settings.sharedStorage && { VIRGA_AGENT_SHARED_INSTANCES: join(site.state, 'shared-instances') }),
       VIRGA_AGENT_SPICE: String(site.settings.spice ?? false),
       ...share(site),
     },

@@ -43,6 +43,8 @@ export const GuestPlaces = Type.Object({
   instance: Type.String({ pattern: '^/' }),
   /** The cache of base images. */
   images: Type.String({ pattern: '^/' }),
+  /** The mark that the guest's source has left on the storage of this host's disks: with the right one both have the same disks. */
+  storageSeen: Type.Optional(Type.String()),
   /** Where the host takes what belongs to a guest besides its disks. */
   server: Type.Optional(Type.Object({ hostId: Type.String(), agentUrl: Type.String() })),
 });
@@ -80,7 +82,7 @@ export const HOST_VERBS = {
   /** Image, disks, config drive, taps, domain; started at the end. */
   build: BuildSpec,
   /** Domain, taps, disks and directory gone, and unless told otherwise what was put aside; a missing instance is success. */
-  destroy: Type.Object({ keepAside: Type.Optional(Type.Boolean()) }),
+  destroy: Type.Object({ keepAside: Type.Optional(Type.Boolean()), /** Those on shared storage stay, for another host. */ keepDisks: Type.Optional(Type.Boolean()) }),
   /** Receives a guest: its image, empty disks, cards; answers with {@link GuestPlaces}. Undone by `destroy`. */
   prepareMigration: Type.Intersect([BuildSpec, Type.Object({ /** Id of the host that may bring what belongs to the guest. */ comesFrom: Type.Optional(Type.String()) })]),
   /**
@@ -206,7 +208,10 @@ export const hostAgentContract = defineContract('host-agent', {
   /** Fetches images into the host's cache before an instance needs them; what is there already is not fetched again. */
   fetchImages: cast(Type.Object({ images: Type.Array(ImageFacts) })),
   /** Every reason for which the host could not receive the guest; `absentImages` are those that it would have to fetch. Changes nothing. */
-  checkMigration: call(Type.Object({ spec: BuildSpec }), Type.Object({ reasons: Type.Array(Type.String()), absentImages: Type.Array(Type.String()) })),
+  checkMigration: call(
+    Type.Object({ spec: BuildSpec, comesFrom: Type.Optional(Type.Object({ hostId: Type.String(), storageMark: Type.Optional(Type.String()) })) }),
+    Type.Object({ reasons: Type.Array(Type.String()), absentImages: Type.Array(Type.String()), /** Both hosts have the guest's disks. */ sharesDisks: Type.Optional(Type.Boolean()) }),
+  ),
   /**
    * Closes the connection by which the rest of a guest's memory comes here after its switch to post-copy, so that its source, which has lost it, can make
    * another. Nothing is done to a guest that stands otherwise.
@@ -251,6 +256,8 @@ export const HostFacts = Type.Object({
   selfFenceSeconds: Type.Optional(Type.Integer({ minimum: 1 })),
   /** How libvirt of another host reaches libvirt of this one (peer to peer, TLS); absent when nothing can migrate here. */
   migrationUri: Type.Optional(Type.String({ pattern: '^qemu\\+tls://[0-9A-Za-z.:\\[\\]-]+/system(\\?pkipath=[0-9A-Za-z./_-]+)?$', maxLength: 255 })),
+  /** What the agent has left on the storage of its instances' disks, which other hosts may have, too (see `GuestPlaces.storageSeen`); absent for disks that are its own. */
+  storageMark: Type.Optional(Type.String({ maxLength: 64 })),
   /** Where the host's server answers other hosts and the console proxy, by mutual TLS; absent for a simulated host. */
   agentUrl: Type.Optional(Type.String({ pattern: '^https://[0-9A-Za-z.:\\[\\]-]+$', maxLength: 255 })),
   cpuInfo: Type.String(),

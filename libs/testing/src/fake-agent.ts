@@ -24,6 +24,8 @@ export class FakeAgent {
   /** Why it receives no guest, and which images it would have to fetch. */
   migrationReasons: string[] = [];
   absentImages: string[] = [];
+  /** Its instances' disks are on storage that all fake hosts have for which this is true. */
+  sharesStorage = false;
   /** Guests whose incoming connection it was told to close. */
   readonly streamsDropped: string[] = [];
   /** Where guests that leave here arrive: other agents by the uri that they tell. */
@@ -44,7 +46,7 @@ export class FakeAgent {
   facts(): HostFacts {
     return {
       hostId: this.hostId, hostname: this.hostname, hypervisorType: 'fake', hypervisorVersion: 1000, hostIp: '127.0.0.1', cpuInfo: '{"arch": "x86_64"}',
-      migrationUri: this.migrationUri, totals: this.totals, traits: [], simulated: true, ...(this.agentUrl !== undefined && { agentUrl: this.agentUrl }),
+      migrationUri: this.migrationUri, totals: this.totals, traits: [], simulated: true, ...(this.sharesStorage && { storageMark: `mark of ${this.hostId}` }), ...(this.agentUrl !== undefined && { agentUrl: this.agentUrl }),
     };
   }
 
@@ -71,7 +73,9 @@ export class FakeAgent {
         return { outputBase64: Buffer.from((lines === undefined ? all : all.slice(-lines)).join('\n')).toString('base64') };
       },
       dropMigrationStream: async ({ instanceId }) => { this.streamsDropped.push(instanceId); return { dropped: 1 }; },
-      checkMigration: async () => ({ reasons: this.migrationReasons, absentImages: this.absentImages }),
+      checkMigration: async ({ comesFrom }) => ({
+        reasons: this.migrationReasons, absentImages: this.absentImages, sharesDisks: this.sharesStorage && comesFrom?.storageMark === `mark of ${comesFrom?.hostId}`,
+      }),
       fetchImages: async ({ images }) => { this.fetched.push(...images.map(({ id }) => id)); },
       consoles: async ({ instanceId }) => {
         if (!this.domains.has(instanceId)) throw notFound('No such instance here.');

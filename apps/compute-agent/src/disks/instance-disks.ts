@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { badRequest } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
 import type { CachedImage } from './image-cache';
+import { seatOf } from './disk-seat';
 import { runTool } from './run-tool';
 
 export const GIB = 1024 ** 3;
@@ -12,11 +13,12 @@ const exists = (path: string) => access(path).then(() => true, () => false);
 
 /** Makes `path` whole or not at all: `make` writes a neighbour that is then renamed. A present file is left as it is. */
 async function onceWhole(path: string, make: (part: string) => Promise<void>): Promise<string> {
-  if (await exists(path)) return path;
-  const part = `${path}.part`;
+  const seat = await seatOf(path);
+  if (await exists(seat)) return path;
+  const part = `${seat}.part`;
   await rm(part, { force: true });
   await make(part);
-  await rename(part, path);
+  await rename(part, seat);
   return path;
 }
 
@@ -45,7 +47,7 @@ export async function flattenRootDisk(dir: string, path: string, signal: AbortSi
 export async function removeDisks(dir: string, { ephemeral }: { ephemeral: boolean }): Promise<void> {
   for (const file of await readdir(dir)) {
     const own = file === 'disk' || file === 'disk.swap' || file === 'disk.config' || (ephemeral && file.startsWith('disk.eph'));
-    if (own) await rm(join(dir, file), { force: true });
+    if (own) await rm(await seatOf(join(dir, file)), { force: true });
   }
 }
 

@@ -7,6 +7,7 @@ import { HostAnswerError, type HostConnection } from '@virga/mutual-tls';
 import { diskFrames, FrameWriter } from './disk-frames';
 import type { CachedImage } from './image-cache';
 import { diskBytes, GIB } from './instance-disks';
+import { seatOf } from './disk-seat';
 import { runTool } from './run-tool';
 
 /** Disks with content of the guest's; its swap and its config drive are made anew. */
@@ -59,7 +60,7 @@ export async function receiveDisks({ dir, base, spec, source, signal }: Receipt)
 }
 
 async function receive(dir: string, name: string, spec: BuildSpec, source: DisksToRead, signal: AbortSignal, adopt: (part: string) => Promise<void>): Promise<boolean> {
-  const path = join(dir, name);
+  const path = await seatOf(join(dir, name));
   if (await access(path).then(() => true, () => false)) return true;
   const part = `${path}.incoming`;
   await rm(part, { force: true });

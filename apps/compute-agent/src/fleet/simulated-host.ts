@@ -83,16 +83,17 @@ export class SimulatedHost {
 
   private migrationHost(link: FakeLink, records: HostMemory['records'], simulation: Simulation): MigrationHost {
     const { host, driver, gateway } = this;
+    const places = (id: string) => ({ instance: `/simulated/${id}`, images: '/simulated/images' });
     link.set(this.migrationUri, driver);
     return {
       ...host, logger: this.options.logger, migrations: new FakeMigrations(driver, link, simulation, (instanceId) => records.left(instanceId)),
       notes: { begun: (id) => records.migrationBegun(id), note: (id, migrationId) => records.noteMigration(id, migrationId) },
-      places: (id) => ({ instance: `/simulated/${id}`, images: '/simulated/images' }),
+      places, placesFor: async (id) => places(id),
       receive: async (spec, signal) => {
         await host.workshop.prepare(spec, signal);
         await records.receive(spec);
       },
-      check: async ({ instanceId }) => ({ reasons: (await driver.powerState(instanceId)) === 0 ? [] : ['it has a machine of the instance already'], absentImages: [] }),
+      check: async ({ instanceId }) => ({ reasons: (await driver.powerState(instanceId)) === 0 ? [] : ['it has a machine of the instance already'], absentImages: [], sharesDisks: false }),
       dropStream: async () => 0,
       tell: (progress) => gateway.migrationProgress({ hostId: this.id, sequence: ++this.sequence, ...progress }),
     };

@@ -83,6 +83,9 @@ export class SimulatedRecords implements InstanceRecords {
     this.apply(record);
   }
 
+  /** Simulated hosts have no disks. */
+  async adopt(): Promise<void> {}
+
   async remove(instanceId: string): Promise<void> {
     const known = this.known.get(instanceId);
     if (known && (known.power !== undefined || known.received || known.migrationId !== undefined)) await this.append({ kind: 'gone', instanceId });

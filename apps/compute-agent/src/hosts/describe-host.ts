@@ -12,15 +12,15 @@ type Report = Parameters<Client<typeof agentGatewayContract>['heartbeat']>[0];
 export type HostDescription = Omit<Report, 'sequence'>;
 
 /** This machine: what the configuration says, what it has, and what really runs on it. */
-export async function describeHost(config: AgentConfig, driver: VirtDriver, agentUrl: string): Promise<HostDescription> {
-  const [facts, instances, disk] = await Promise.all([driver.facts(), driver.list(), statfs(config.VIRGA_AGENT_STATE_DIR)]);
+export async function describeHost(config: AgentConfig, driver: VirtDriver, agentUrl: string, storageMark?: string): Promise<HostDescription> {
+  const [facts, instances, disk] = await Promise.all([driver.facts(), driver.list(), statfs(config.VIRGA_AGENT_SHARED_INSTANCES || config.VIRGA_AGENT_STATE_DIR)]);
   const diskTotal = Math.floor((disk.blocks * disk.bsize) / GIB);
   const diskFree = Math.floor((disk.bavail * disk.bsize) / GIB);
   const memoryMb = config.VIRGA_AGENT_MEMORY_MB || facts.memoryMb;
   const diskGb = config.VIRGA_AGENT_DISK_GB || diskTotal;
   return {
     facts: {
-      hostId: config.VIRGA_AGENT_HOST_ID, hostname: config.VIRGA_AGENT_HOSTNAME, hostIp: config.VIRGA_AGENT_HOST_IP, agentUrl,
+      hostId: config.VIRGA_AGENT_HOST_ID, hostname: config.VIRGA_AGENT_HOSTNAME, hostIp: config.VIRGA_AGENT_HOST_IP, agentUrl, ...(storageMark !== undefined && { storageMark }),
       ...(config.VIRGA_AGENT_SELF_FENCE_SECONDS > 0 && { selfFenceSeconds: config.VIRGA_AGENT_SELF_FENCE_SECONDS }),
       ...(config.VIRGA_AGENT_MIGRATION_URI && { migrationUri: config.VIRGA_AGENT_MIGRATION_URI }),
       hypervisorType: facts.hypervisorType, hypervisorVersion: facts.hypervisorVersion, cpuInfo: facts.cpuInfo,

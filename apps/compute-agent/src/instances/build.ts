@@ -14,5 +14,7 @@ export async function build({ store, driver, workshop }: InstanceHost, spec: Bui
   signal.throwIfAborted();
   await store.setDesired(spec.instanceId, 'running');
   await driver.start(spec.instanceId);
+  // Not before it runs: what a failed attempt leaves is taken away, and the disks may be those of a host that has died.
+  await store.adopt(spec.instanceId);
   return { powerState: await driver.powerState(spec.instanceId) };
 }

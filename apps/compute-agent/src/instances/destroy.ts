@@ -1,10 +1,11 @@
+import type { HostVerbArgs } from '@virga/contracts';
 import type { InstanceHost } from './instance-host';
 
 /** Takes everything of the instance off this host, whatever there is of it; nothing left is success. */
-export async function destroy({ driver, store, workshop }: InstanceHost, instanceId: string, { keepAside = false } = {}): Promise<{ powerState: number }> {
+export async function destroy({ driver, store, workshop }: InstanceHost, instanceId: string, { keepAside = false, keepDisks = false }: HostVerbArgs<'destroy'> = {}): Promise<{ powerState: number }> {
   await driver.remove(instanceId);
   await workshop.disconnect(instanceId);
-  await store.remove(instanceId);
+  await store.remove(instanceId, { keepDisks });
   if (!keepAside) await store.discardAside(instanceId);
   await workshop.tidy();
   return { powerState: 0 };

@@ -16,10 +16,11 @@ interface Place {
   images: ImageCache;
   /** Whether guests show their screens by SPICE, too. */
   spice: boolean;
+  sharedDisks: boolean;
 }
 
 /** Disks and files of a guest, made or found; nothing of it reaches outside the instance's directory and the cache. */
-export async function prepareGuestParts({ dir, images, spice }: Place, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
+export async function prepareGuestParts({ dir, images, spice, sharedDisks }: Place, spec: BuildSpec, documents: Record<string, string>, signal: AbortSignal): Promise<GuestParts> {
   const base = await images.ensure(spec.image);
   signal.throwIfAborted();
   const { flavor } = spec;
@@ -29,6 +30,7 @@ export async function prepareGuestParts({ dir, images, spice }: Place, spec: Bui
     ...(flavor.swapMb > 0 ? { swapDisk: await makeSwapDisk(dir, flavor.swapMb, signal) } : {}),
     ...(spec.configDrive ? { configDrive: await makeConfigDrive(dir, decode(documents), signal) } : {}),
     ...(await directBoot(images, spec)),
+    sharedDisks,
     nics: spec.ports.map(guestNic),
     consoleLog: join(dir, CONSOLE_LOG),
     serialSocket: join(dir, CONSOLE_SOCKETS.serial),

@@ -14,7 +14,9 @@ export interface InstanceRecords {
   setDesired(instanceId: string, power: DesiredPower): Promise<void>;
   list(): Promise<string[]>;
   /** With all that is kept of the instance; a missing one is success. What was put aside stays. */
-  remove(instanceId: string): Promise<void>;
+  remove(instanceId: string, options?: { /** Those on shared storage stay, for another host. */ keepDisks?: boolean }): Promise<void>;
+  /** The guest runs here from now on: its disks, where hosts have them in common, are this host's. */
+  adopt(instanceId: string): Promise<void>;
   /** Instances of which something was put aside: they are not in the list for it. */
   listAside(): Promise<string[]>;
   aside(instanceId: string): Promise<AsideNote | undefined>;

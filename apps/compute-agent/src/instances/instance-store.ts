@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { isUuid, notFound } from '@virga/core';
 import type { BuildSpec } from '@virga/contracts';
+import type { SharedStorage } from '../disks/shared-storage';
 import type { AsideNote, DesiredPower, InstanceRecords } from './instance-host';
 
 const NOTE = 'aside.json';
@@ -11,7 +12,7 @@ export class InstanceStore implements InstanceRecords {
   private readonly asideRoot: string;
 
   /** What is put aside lies beside `root`, in the same file system. */
-  constructor(private readonly root: string) {
+  constructor(private readonly root: string, private readonly shared?: SharedStorage) {
     this.asideRoot = `${root}.aside`;
   }
 
@@ -37,6 +38,7 @@ export class InstanceStore implements InstanceRecords {
   async create(spec: BuildSpec): Promise<string> {
     const dir = this.dir(spec.instanceId);
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    await this.shared?.seat(spec.instanceId, dir);
     await this.write(dir, 'spec.json', spec);
     return dir;
   }
@@ -95,8 +97,13 @@ export class InstanceStore implements InstanceRecords {
     return (await readdir(this.root)).filter(isUuid);
   }
 
-  async remove(instanceId: string): Promise<void> {
+  async remove(instanceId: string, { keepDisks = false } = {}): Promise<void> {
     await rm(this.dir(instanceId), { recursive: true, force: true });
+    if (!keepDisks) await this.shared?.release(instanceId);
+  }
+
+  async adopt(instanceId: string): Promise<void> {
+    await this.shared?.adopt(instanceId);
   }
 
   async listAside(): Promise<string[]> {
@@ -108,18 +115,21 @@ export class InstanceStore implements InstanceRecords {
   }
 
   async putAside(instanceId: string, note: AsideNote): Promise<void> {
+    await this.shared?.putAside(instanceId, this.dir(instanceId));
     // The note goes along: both are there, or neither.
     await this.write(this.dir(instanceId), NOTE, note);
     await rename(this.dir(instanceId), this.asideDir(instanceId));
   }
 
   async bringBack(instanceId: string): Promise<void> {
+    await this.shared?.bringBack(instanceId, this.asideDir(instanceId));
     await rename(this.asideDir(instanceId), this.dir(instanceId));
     await rm(join(this.dir(instanceId), NOTE), { force: true });
   }
 
   async discardAside(instanceId: string): Promise<void> {
     await rm(this.asideDir(instanceId), { recursive: true, force: true });
+    await this.shared?.discardAside(instanceId);
   }
 
   /** Of all that is kept aside. */

@@ -27,6 +27,8 @@ export interface LocalWorkshopOptions {
   portTimeoutSeconds: number;
   /** Whether guests show their screens by SPICE, too. */
   spice: boolean;
+  /** Other hosts may have the instances' disks, too. */
+  sharedDisks?: boolean;
   /** Of serial output, at most. */
   consoleBytes: number;
   /** Leave to bring an image's data to the image service. */
@@ -40,11 +42,11 @@ export class LocalWorkshop implements HostWorkshop {
   constructor(private readonly options: LocalWorkshopOptions) {}
 
   async prepare(spec: BuildSpec, signal: AbortSignal): Promise<GuestParts> {
-    const { store, images, spice, fetchDocuments } = this.options;
+    const { store, images, spice, sharedDisks = false, fetchDocuments } = this.options;
     const documents = await fetchDocuments(spec.instanceId);
     await store.saveDocuments(spec.instanceId, documents);
     signal.throwIfAborted();
-    const [parts] = await Promise.all([prepareGuestParts({ dir: store.dir(spec.instanceId), images, spice }, spec, documents, signal), this.connect(spec)]);
+    const [parts] = await Promise.all([prepareGuestParts({ dir: store.dir(spec.instanceId), images, spice, sharedDisks }, spec, documents, signal), this.connect(spec)]);
     return parts;
   }
 

@@ -44,6 +44,7 @@ export async function startMoved({ store, driver, workshop }: InstanceHost, { sp
   const parts = await workshop.prepare(spec, signal);
   signal.throwIfAborted();
   await driver.define(spec, parts);
+  await store.adopt(instanceId);
   await store.setDesired(instanceId, 'stopped');
   if (start) {
     await workshop.untilConnected(spec, signal);

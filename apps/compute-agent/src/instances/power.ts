@@ -6,6 +6,7 @@ type Result = Promise<{ powerState: number }>;
 /** Writes down what is wanted first: a host that loses power in between does what was asked when it is back. */
 async function want(host: InstanceHost, instanceId: string, power: DesiredPower, act: () => Promise<void>): Result {
   await host.store.spec(instanceId);
+  await host.store.adopt(instanceId);
   await host.store.setDesired(instanceId, power);
   await act();
   return { powerState: await host.driver.powerState(instanceId) };

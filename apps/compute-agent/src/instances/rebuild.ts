@@ -9,6 +9,7 @@ export async function rebuild({ store, driver, workshop }: InstanceHost, { spec,
   signal.throwIfAborted();
   await driver.powerOff(instanceId).catch((error: unknown) => { if (!(error instanceof CloudError) || error.kind !== 'notFound') throw error; });
   await store.create(spec);
+  await store.adopt(instanceId);
   await store.setDesired(instanceId, 'stopped');
   await workshop.discardDisks(spec, { keepEphemeral: preserveEphemeral });
   await driver.define(spec, await workshop.prepare(spec, signal));

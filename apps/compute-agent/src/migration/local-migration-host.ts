@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BuildSpec, GuestPlaces } from '@virga/contracts';
 import { cachedName, type ImageCache } from '../disks/image-cache';
 import { diskBytes, emptyDisks, GIB, makeRootDisk } from '../disks/instance-disks';
+import type { SharedStorage } from '../disks/shared-storage';
 import { makeConfigDrive } from '../disks/config-drive';
 import { decode, directBoot } from '../instances/guest-parts';
 import type { InstanceHost } from '../instances/instance-host';
@@ -13,12 +14,15 @@ import type { OpenVSwitchClient } from '@virga/ovsdb';
 import type { MigrationDriver } from '../virt/virt-driver';
 import { dropIncomingStream } from './drop-stream';
 import { shieldStreams } from './shield-stream';
+import { streamsOf } from './streams';
 import type { MigrationHost } from './migration-host';
 
 export interface LocalMigrationOptions {
   host: InstanceHost;
   store: InstanceStore;
   images: ImageCache;
+  /** Of the instances' disks, if other hosts may have it, too. */
+  storage?: SharedStorage | undefined;
   imagesDir: string;
   ovs: OpenVSwitchClient;
   migrations: MigrationDriver;
@@ -34,10 +38,15 @@ export interface LocalMigrationOptions {
 const imagesOf = ({ image, kernelImage, ramdiskImage }: BuildSpec) => [image, kernelImage, ramdiskImage].flatMap((one) => one ?? []);
 
 /** This machine as an end of migrations. */
-export function localMigrationHost({ host, store, images, imagesDir, ovs, migrations, server, carryLog, carryConfigDrive, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
+export function localMigrationHost({ host, store, images, storage, imagesDir, ovs, migrations, server, carryLog, carryConfigDrive, fetchDocuments, tell, logger }: LocalMigrationOptions): MigrationHost {
   const places = (instanceId: string): GuestPlaces => ({ instance: store.dir(instanceId), images: imagesDir, server: server() });
   return {
-    ...host, migrations, carryLog, carryConfigDrive, tell, logger, places,
+    ...host, migrations, carryLog, carryConfigDrive, tell, logger, places, 
+    storageMark: async (instanceId) => (storage && (await storage.holds(store.dir(instanceId))) ? storage.mark : undefined),
+    async placesFor(instanceId, comesFrom) {
+      const storageSeen = comesFrom === undefined ? undefined : await storage?.markOf(comesFrom);
+      return { ...places(instanceId), ...(storageSeen !== undefined && { storageSeen }) };
+    },
     notes: { begun: (id) => store.migrationBegun(id), note: (id, migrationId) => store.noteMigration(id, migrationId) },
 
     async receive(spec, signal) {
@@ -62,18 +71,21 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
       return dropped;
     },
 
+    streaming: async (instanceId) => (await streamsOf(instanceId)).length > 0,
+
     async shield(instanceId) {
       const shielded = await shieldStreams(instanceId);
       logger.info({ instanceId, shielded }, 'connections of a guest in post-copy let no reset end them');
     },
 
-    async check(spec) {
+    async check(spec, comesFrom) {
       const reasons: string[] = [];
+      const sharesDisks = comesFrom?.storageMark !== undefined && (await storage?.markOf(comesFrom.hostId)) === comesFrom.storageMark;
       const cpu = await migrations.refuseCpu();
       if (cpu !== undefined) reasons.push(cpu);
-      const { bavail, bsize } = await statfs(imagesDir);
+      const { bavail, bsize } = await statfs(dirname(store.dir(spec.instanceId)));
       const free = bavail * bsize;
-      if (diskBytes(spec) > free) reasons.push(`the guest's disks may need ${Math.ceil(diskBytes(spec) / GIB)} GB, and ${Math.floor(free / GIB)} GB are free`);
+      if (!sharesDisks && diskBytes(spec) > free) reasons.push(`the guest's disks may need ${Math.ceil(diskBytes(spec) / GIB)} GB, and ${Math.floor(free / GIB)} GB are free`);
       if ((await host.driver.powerState(spec.instanceId)) !== 0) reasons.push('it has a machine of the instance already');
       const taken = new Map((await instanceTaps(ovs)).map((tap) => [tap.name, tap.instanceId]));
       for (const { portId } of spec.ports) {
@@ -82,7 +94,7 @@ export function localMigrationHost({ host, store, images, imagesDir, ovs, migrat
       }
       const present = new Set(await images.list());
       const absentImages = imagesOf(spec).filter((image) => !present.has(cachedName(image) ?? '')).map(({ id }) => id);
-      return { reasons, absentImages };
+      return { reasons, absentImages, sharesDisks };
     },
   };
 }

@@ -26,8 +26,8 @@ class Scripted implements MigrationDriver {
     return line;
   }
 
-  async send(_id: string, { resume }: MigrationPlan): Promise<void> {
-    this.did.push(resume ? 'resume' : 'send');
+  async send(_id: string, { resume, copyDisks }: MigrationPlan): Promise<void> {
+    this.did.push(resume ? 'resume' : copyDisks ? 'send' : 'send without disks');
     await new Promise<void>((resolve) => this.ends.push(resolve));
     const error = this.sent.shift();
     if (error) throw error;
@@ -54,15 +54,16 @@ class Scripted implements MigrationDriver {
   async refuseCpu(): Promise<undefined> { return undefined; }
 }
 
-const migrate = (driver: Scripted, { signal = new AbortController().signal, attempt = 1, recoverMs = 1000, told = [] as string[], shielded = [] as string[] } = {}) => {
+const migrate = (driver: Scripted, { signal = new AbortController().signal, attempt = 1, recoverMs = 1000, told = [] as string[], shielded = [] as string[], mark, seen, streaming = [] }: Partial<{ streaming: boolean[]; signal: AbortSignal; attempt: number; recoverMs: number; told: string[]; shielded: string[]; mark: string; seen: string }> = {}) => {
   const host = {
     migrations: driver, logger: silentLogger, lookMs: 1, places: () => ({ instance: '/i', images: '/b' }),
     notes: { begun: async () => driver.begun, note: async (_id: string, note: string) => { driver.begun = note; } },
+    storageMark: async () => mark, streaming: async () => streaming.shift() ?? false,
     shield: async (id: string) => { shielded.push(id); },
     tell: async ({ mode, stuck }: { mode: string; stuck?: boolean }) => { told.push(stuck ? 'stuck' : mode); return { forced: false }; },
   } as unknown as MigrationHost;
   return new LiveMigration(host, SERVER, {
-    migrationId: 'm', attempt, destination: { uri: 'qemu+tls://x/system', address: 'x', places: { instance: '/j', images: '/c' } }, limits: { maxDowntimeMs: 500, deadlineMs: 60_000, postCopy: true, recoverMs },
+    migrationId: 'm', attempt, destination: { uri: 'qemu+tls://x/system', address: 'x', places: { instance: '/j', images: '/c', ...(seen !== undefined && { storageSeen: seen }) } }, limits: { maxDowntimeMs: 500, deadlineMs: 60_000, postCopy: true, recoverMs },
   }, signal).run();
 };
 
@@ -70,6 +71,12 @@ it('sends the guest away', async () => {
   const driver = new Scripted(['here', running, 'gone']);
   expect(await migrate(driver)).toEqual({ outcome: 'moved', reason: 'pre-copy' });
   expect(driver.did).toEqual(['send']);
+});
+
+it.each([[undefined, undefined, 'send'], ['a', undefined, 'send'], [undefined, 'a', 'send'], ['a', 'b', 'send'], ['a', 'a', 'send without disks']])('with the mark %s here and %s seen there: %s', async (mark, seen, did) => {
+  const driver = new Scripted(['here', running, 'gone']);
+  await migrate(driver, { ...(mark !== undefined && { mark }), ...(seen !== undefined && { seen }) });
+  expect(driver.did).toEqual([did]);
 });
 
 it('watches again what was begun before, and begins another attempt anew', async () => {
@@ -113,6 +120,14 @@ it('takes a broken post-copy up again until it is through, and never starts the 
   expect(driver.did[0]).toBe('send');
   expect(driver.did.slice(1)).toEqual(['resume', 'resume']);
   expect(told).toContain('stuck');
+});
+
+it('takes nothing up, and lets no connection be closed, while memory still goes over', async () => {
+  const driver = new Scripted(['here', { ...running, switched: true }, 'broken', 'broken', 'broken', 'broken', 'gone'], [unavailable('the daemons have lost each other')]);
+  const told: string[] = [];
+  expect(await migrate(driver, { recoverMs: 10_000, told, streaming: [true, true, true, true] })).toEqual({ outcome: 'moved', reason: 'post-copy' });
+  expect(driver.did).toEqual(['send']);
+  expect(told).not.toContain('stuck');
 });
 
 it('has the other end told when the call itself waits for an end that has not noticed', async () => {

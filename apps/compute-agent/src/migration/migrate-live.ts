@@ -45,6 +45,7 @@ export class LiveMigration {
   private forced = false;
   private throttled = false;
   private shielded = false;
+  private copyDisks = true;
   private toldAt = 0;
   private abortedBecause: string | undefined;
   private lastSeen: MigrationJob | undefined;
@@ -54,6 +55,8 @@ export class LiveMigration {
   async run(): Promise<MigrationOutcome> {
     const { host, instanceId, args } = this;
     const begun = `${args.migrationId}/${args.attempt ?? 1}`;
+    const mark = await host.storageMark?.(instanceId);
+    this.copyDisks = mark === undefined || args.destination.places.storageSeen !== mark;
     const before = await host.notes.begun(instanceId);
     if (before !== begun) {
       const standing = await host.migrations.standing(instanceId);
@@ -77,7 +80,7 @@ export class LiveMigration {
 
   private plan(resume: boolean): MigrationPlan {
     const { destination, limits } = this.args;
-    return { uri: destination.uri, address: destination.address, from: this.host.places(this.instanceId), to: destination.places, postCopy: limits.postCopy, resume };
+    return { uri: destination.uri, address: destination.address, from: this.host.places(this.instanceId), to: destination.places, postCopy: limits.postCopy, resume, copyDisks: this.copyDisks };
   }
 
   private send(resume: boolean): Call {
@@ -103,7 +106,7 @@ export class LiveMigration {
       else {
         const standing = await this.whileAway(() => host.migrations.standing(instanceId));
         if (standing === 'broken') this.mode = 'post-copy';
-        if (CUT_OFF.includes(standing) && ++brokenLooks % STUCK_LOOKS === 0) await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
+        if (CUT_OFF.includes(standing) && !(await this.streaming()) && ++brokenLooks % STUCK_LOOKS === 0) await this.tell(this.lastSeen ?? NOTHING_SEEN, { stuck: true });
       }
       await systemClock.sleep(lookMs);
     }
@@ -161,6 +164,10 @@ export class LiveMigration {
     await this.tell(job);
   }
 
+  private async streaming(): Promise<boolean> {
+    return (await this.host.streaming?.(this.instanceId)) ?? false;
+  }
+
   /** Also where the hypervisor has told of the switch while this process was not there. */
   private async shield(): Promise<void> {
     if (this.shielded) return;
@@ -207,6 +214,11 @@ export class LiveMigration {
           await systemClock.sleep(host.lookMs ?? LOOK_MS);
           break;
         case 'broken':
+          // The daemons have lost each other, and the machines have not: they end what they are at, and the daemon sees it then.
+          if (await this.streaming()) {
+            await systemClock.sleep(host.lookMs ?? LOOK_MS);
+            break;
+          }
           brokenSince ??= systemClock.now();
           if (systemClock.now() - brokenSince > patience) return { outcome: 'broken', reason: this.abortedBecause ?? 'the other host does not answer' };
           await this.recover();

@@ -1,4 +1,4 @@
-import type { BuildSpec, GuestPlaces, HostVerbArgs, MigrationStanding } from '@virga/contracts';
+import type { GuestPlaces, HostVerbArgs, MigrationStanding } from '@virga/contracts';
 import { conflict, notImplemented, systemClock } from '@virga/core';
 import type { VerbTable } from '../commands/command-runner';
 import { LiveMigration } from './migrate-live';
@@ -8,11 +8,11 @@ import type { MigrationHost } from './migration-host';
 const ARRIVAL_MS = 10_000;
 const UNDER_WAY_MS = 90_000;
 
-export async function prepareMigration(host: MigrationHost, spec: BuildSpec, signal: AbortSignal): Promise<{ places: GuestPlaces }> {
+export async function prepareMigration(host: MigrationHost, spec: HostVerbArgs<'prepareMigration'>, signal: AbortSignal): Promise<{ places: GuestPlaces }> {
   const { instanceId } = spec;
   if ((await host.driver.powerState(instanceId)) !== 0) throw conflict(`Instance ${instanceId} has a machine on this host already.`);
   await host.receive(spec, signal);
-  return { places: host.places(instanceId) };
+  return { places: await host.placesFor(instanceId, spec.comesFrom) };
 }
 
 /** Where the guest stands here, once that is clear. One that is whole is started again with this host from now on. */
@@ -22,6 +22,7 @@ export async function finishMigration(host: MigrationHost, instanceId: string, s
     const powerState = await host.driver.powerState(instanceId);
     const standing = await host.migrations.standing(instanceId);
     if (standing === 'here' && (powerState === 1 || powerState === 3)) {
+      await host.store.adopt(instanceId);
       await host.store.setDesired(instanceId, powerState === 1 ? 'running' : 'paused');
       return { standing, powerState };
     }

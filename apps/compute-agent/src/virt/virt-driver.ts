@@ -11,6 +11,8 @@ export interface GuestParts {
   ephemeralDisks: string[];
   swapDisk?: string;
   configDrive?: string;
+  /** Other hosts may read and write the disks, too, one at a time. */
+  sharedDisks?: boolean;
   kernel?: { path: string; commandLine: string };
   ramdisk?: { path: string };
   nics: GuestNic[];
@@ -90,6 +92,8 @@ export interface MigrationPlan {
   from: GuestPlaces;
   to: GuestPlaces;
   postCopy: boolean;
+  /** False when both hosts have the same disks: then nothing of them travels. */
+  copyDisks: boolean;
   /** Takes up again what has broken after the switch. */
   resume: boolean;
 }

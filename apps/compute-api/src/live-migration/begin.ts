@@ -16,10 +16,12 @@ export interface WantedMigration {
   /** Name of the destination; chosen by the scheduler when absent. */
   host?: string;
   force?: boolean;
+  /** Whether disks are to be copied; absent where that is for the hosts to find out. */
+  blockMigration?: boolean | undefined;
 }
 
 /** Starts the operation with its migration; the operation's id, or undefined when the instance has changed meanwhile. The relay is to be woken. */
-export async function beginLiveMigration(db: Kysely<ComputeDb>, { row, actor, host, force = false }: WantedMigration): Promise<string | undefined> {
+export async function beginLiveMigration(db: Kysely<ComputeDb>, { row, actor, host, force = false, blockMigration }: WantedMigration): Promise<string | undefined> {
   const source = { hostId: row.host_id, hostname: row.host };
   return inTransaction(db, async (trx) => {
     const generation = row.generation + 1;
@@ -31,7 +33,7 @@ export async function beginLiveMigration(db: Kysely<ComputeDb>, { row, actor, ho
       type: 'live-migration', status: 'queued', instanceId: row.id, actor, source, oldFlavor: (JSON.parse(row.flavor_json) as ServerFlavor).flavorid,
     });
     const args: LiveMigrateArgs = {
-      migrationId: migration.id, migrationUuid: migration.uuid, sourceHostId: source.hostId, sourceHostname: source.hostname, ...(host !== undefined && { host }), ...(force && { force: true }),
+      migrationId: migration.id, migrationUuid: migration.uuid, sourceHostId: source.hostId, sourceHostname: source.hostname, ...(host !== undefined && { host }), ...(force && { force: true }), ...(blockMigration !== undefined && { blockMigration }),
     };
     const operationId = await startOperation(trx, { kind: 'live-migrate', instanceId: row.id, generation, actor, args: { ...args }, action: 'live-migration' });
     await trx.updateTable('migrations').set({ operation_id: operationId }).where('id', '=', migration.id).execute();

@@ -27,6 +27,8 @@ interface Question {
   destination: Destination;
   /** An operator insists: a disabled host will do. */
   forced: boolean;
+  /** Whether disks are to be copied; undefined where that is for the hosts to find out. */
+  blockMigration?: boolean | undefined;
   /** The room has been claimed already. */
   claimed: boolean;
 }
@@ -61,12 +63,26 @@ async function withoutRoom({ neighbours, row, destination }: Question): Promise<
     .map((what) => `it has ${Math.max(0, free(what))} ${UNITS[what]} free, and ${wanted[what]} are needed`);
 }
 
+/** As nova says it, by whether the disks are shared. */
+const MISASKED = {
+  true: (host: string) => `${host} is not on local storage: Block migration can not be used with shared storage`,
+  false: (host: string) => `${host} is not on shared storage: Shared storage live-migration requires either shared storage or boot-from-volume with no local disks`,
+};
+
+async function storageMarkOf(db: Kysely<ComputeDb>, hostId: string | null): Promise<string | undefined> {
+  const host = await db.selectFrom('hosts').select('facts_json').where('id', '=', hostId ?? '').executeTakeFirst();
+  return host && (JSON.parse(host.facts_json) as HostFacts).storageMark;
+}
+
 /** What only the host itself can know, and whether the images that it would have to fetch can still be had. */
-async function askHost({ neighbours, actor, row, destination }: Question): Promise<string[]> {
+async function askHost({ db, neighbours, actor, row, destination, blockMigration }: Question): Promise<string[]> {
   const { ports } = await neighbours.network.instancePorts({ instanceId: row.id });
   const spec = instanceSpec(row, ports);
   try {
-    const { reasons, absentImages } = await neighbours.host(destination.hostId).checkMigration({ spec });
+    const storageMark = await storageMarkOf(db, row.host_id);
+    const comesFrom = row.host_id === null ? undefined : { hostId: row.host_id, ...(storageMark !== undefined && { storageMark }) };
+    const { reasons, absentImages, sharesDisks = false } = await neighbours.host(destination.hostId).checkMigration({ spec, ...(comesFrom && { comesFrom }) });
+    const misasked = blockMigration === undefined || blockMigration !== sharesDisks ? [] : [MISASKED[`${sharesDisks}`](row.host ?? '')];
     const gone = await Promise.all(absentImages.map(async (imageId) => {
       try {
         await neighbours.image.get({ actor: { ...actor, projectId: row.project_id }, imageId });
@@ -75,7 +91,7 @@ async function askHost({ neighbours, actor, row, destination }: Question): Promi
         return [`it does not have the image ${imageId}, which can no longer be fetched: ${errorMessage(error).replace(/\.$/, '')}`];
       }
     }));
-    return [...reasons, ...gone.flat()];
+    return [...misasked, ...reasons, ...gone.flat()];
   } catch (error) {
     return [`it did not answer: ${errorMessage(error).replace(/\.$/, '')}`];
   }

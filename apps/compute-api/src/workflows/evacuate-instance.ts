@@ -40,7 +40,7 @@ async function chooseHost(context: StepContext): Promise<Record<string, unknown>
   return { hostname };
 }
 
-/** Builds an instance anew on another host when its own is dead; its ports and addresses go along, its disks are those of its image. */
+/** Builds an instance anew on another host when its own is dead; its ports and addresses go along. Its disks are those of its image, unless the hosts have them in common. */
 export const evacuateInstance = (fence?: Fence): Workflow => ({
   kind: 'evacuate-instance',
   steps: [
@@ -96,7 +96,8 @@ export const evacuateInstance = (fence?: Fence): Workflow => ({
         return { result: await context.command(destHostId, 'build', await specOf(context, newFlavor)) };
       },
       async undo(context) {
-        await context.command((await moveOf(context)).destHostId, 'destroy', {});
+        // Those on shared storage are the guest's only ones.
+        await context.command((await moveOf(context)).destHostId, 'destroy', { keepDisks: true });
       },
     },
     {

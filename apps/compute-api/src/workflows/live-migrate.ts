@@ -26,6 +26,8 @@ export interface LiveMigrateArgs {
   host?: string;
   /** Only what makes it impossible may refuse the destination. */
   force?: boolean;
+  /** Whether disks are to be copied; absent where that is for the hosts to find out. */
+  blockMigration?: boolean;
 }
 
 /** For what comes before and after the hypervisors' own work. */
@@ -37,13 +39,13 @@ const chosenOf = ({ data }: StepContext) => data as unknown as Chosen & { places
 
 async function chooseDestination(context: StepContext): Promise<Record<string, unknown>> {
   const { db, neighbours, operation, data } = context;
-  const { migrationId, migrationUuid, sourceHostId, host, force = false } = argsOf(context);
+  const { migrationId, migrationUuid, sourceHostId, host, force = false, blockMigration } = argsOf(context);
   const row = await context.instance();
   refuseOtherThan(host, data, 'MigrationPreCheckError');
   const judge = async (name: string, claimed: boolean) => {
     const destination = await findDestination(db, name);
     if (!destination) throw conflict(`Compute host ${name} could not be found.`, { type: 'ComputeHostNotFound' });
-    const reasons = await refuseDestination({ db, neighbours, actor: operation.actor, row, destination, forced: force, claimed });
+    const reasons = await refuseDestination({ db, neighbours, actor: operation.actor, row, destination, forced: force, claimed, blockMigration });
     if (reasons.length > 0) throw conflict(refusalOf(name, reasons), { type: 'MigrationPreCheckError', details: { reasons } });
     return destination;
   };

@@ -84,26 +84,26 @@ const diskName = (index: number): string => `vd${String.fromCharCode(97 + index)
 /**
  * Every layer has its format named and the last one says that nothing is below it, so that QEMU never guesses from
  * content that a guest wrote. Host cache, not O_DIRECT: guests share the pages of their common image, the guest's
- * flushes still reach the disk, and file systems without O_DIRECT (tmpfs) work.
+ * flushes still reach the disk, and file systems without O_DIRECT (tmpfs) work. Disks that another host goes on with are not cached: it must find what was written.
  */
-function disk(path: string, format: 'qcow2' | 'raw', index: number, backingStore: XmlElement): XmlElement {
+function disk(path: string, format: 'qcow2' | 'raw', index: number, shared: boolean, backingStore: XmlElement): XmlElement {
   return element('disk', { type: 'file', device: 'disk' },
-    element('driver', { name: 'qemu', type: format, cache: 'writeback', discard: 'unmap' }),
+    element('driver', { name: 'qemu', type: format, cache: shared ? 'none' : 'writeback', discard: 'unmap' }),
     element('source', { file: path }),
     backingStore,
     element('target', { dev: diskName(index), bus: 'virtio' }),
     index === 0 ? element('boot', { order: 1 }) : undefined);
 }
 
-function disks({ rootDisk, ephemeralDisks, swapDisk, configDrive }: GuestParts): (XmlElement | undefined)[] {
+function disks({ rootDisk, ephemeralDisks, swapDisk, configDrive, sharedDisks = false }: GuestParts): (XmlElement | undefined)[] {
   const further = swapDisk === undefined ? ephemeralDisks : [...ephemeralDisks, swapDisk];
   if (further.length > 24) throw badRequest('An instance has more disks than there are names for.');
   return [
-    disk(rootDisk.path, 'qcow2', 0, element('backingStore', { type: 'file' },
+    disk(rootDisk.path, 'qcow2', 0, sharedDisks, element('backingStore', { type: 'file' },
       element('format', { type: rootDisk.backing.format }),
       element('source', { file: rootDisk.backing.path }),
       element('backingStore'))),
-    ...further.map((path, index) => disk(path, 'raw', index + 1, element('backingStore'))),
+    ...further.map((path, index) => disk(path, 'raw', index + 1, sharedDisks, element('backingStore'))),
     ...(configDrive === undefined ? [] : compactDisc(configDrive)),
   ];
 }

@@ -9,8 +9,13 @@ import { observe } from './power-state';
 import { relocate } from './relocate';
 import { element, writeXml } from './xml';
 
-/** Local disks go along, of those with a base image only what differs from it; nothing travels in clear text. */
-const FLAGS = MigrateFlag.LIVE | MigrateFlag.PEER2PEER | MigrateFlag.PERSIST_DEST | MigrateFlag.UNDEFINE_SOURCE | MigrateFlag.NON_SHARED_INC | MigrateFlag.TLS;
+/** Nothing travels in clear text. */
+const FLAGS = MigrateFlag.LIVE | MigrateFlag.PEER2PEER | MigrateFlag.PERSIST_DEST | MigrateFlag.UNDEFINE_SOURCE | MigrateFlag.TLS;
+/**
+ * Local disks go along, of those with a base image only what differs from it. That storage is shared is known from the hosts themselves
+ * and not from the kind of its file system, by which libvirt would judge it.
+ */
+const DISK_FLAGS = { copied: MigrateFlag.NON_SHARED_INC, shared: MigrateFlag.UNSAFE } as const;
 
 function readJob(params: readonly TypedParam[]): MigrationJob {
   const read = (field: string) => numberParam(params, field);
@@ -44,7 +49,7 @@ export class LibvirtMigrations implements MigrationDriver {
     host.events.on('lifecycle', this.noteSwitch);
   }
 
-  async send(uuid: string, { uri, address, from, to, postCopy, resume }: MigrationPlan): Promise<void> {
+  async send(uuid: string, { uri, address, from, to, postCopy, copyDisks, resume }: MigrationPlan): Promise<void> {
     const dom = { uuid };
     this.ended.delete(uuid);
     try {
@@ -55,7 +60,7 @@ export class LibvirtMigrations implements MigrationDriver {
           param.string(MigrateParam.URI, `tcp://${address}`),
           ...(resume ? [] : [param.string(MigrateParam.DEST_XML, await xml(XmlFlag.MIGRATABLE)), param.string(MigrateParam.PERSIST_XML, await xml(XmlFlag.INACTIVE))]),
         ],
-        flags: FLAGS | (postCopy ? MigrateFlag.POSTCOPY : MigrateFlag.AUTO_CONVERGE) | (resume ? MigrateFlag.POSTCOPY_RESUME : 0),
+        flags: FLAGS | (copyDisks ? DISK_FLAGS.copied : DISK_FLAGS.shared) | (postCopy ? MigrateFlag.POSTCOPY : MigrateFlag.AUTO_CONVERGE) | (resume ? MigrateFlag.POSTCOPY_RESUME : 0),
       }, { lane: 'jobs', timeoutMs: 0 });
     } catch (error) {
       throw toCloudError(error, `migrate instance ${uuid}`);

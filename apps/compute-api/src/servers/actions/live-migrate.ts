@@ -13,11 +13,11 @@ const Flag = Type.Union([Type.Boolean(), Type.String({ pattern: '^(?:[tT](?:rue|
 const Block = Type.Union([Flag, Type.Literal('auto')]);
 const strict = { additionalProperties: false };
 
-interface Body { host: string | null; force?: boolean | string }
+interface Body { host: string | null; force?: boolean | string; block_migration: boolean | string }
 const isTrue = (flag: boolean | string | undefined): boolean => flag === true || (typeof flag === 'string' && /^(t|y|on|1)/i.test(flag));
 
 /**
- * Moves a running server to another host. Whether its disks go along is seen and not asked for. From 2.34 on the answer comes
+ * Moves a running server to another host. Whether its disks must go along is seen; who says it is refused where it is not so. From 2.34 on the answer comes
  * before the destination is looked at, and a refusal shows in the server's history; before that it is the answer.
  */
 export const liveMigrate: ActionHandler = {
@@ -28,9 +28,10 @@ export const liveMigrate: ActionHandler = {
     ['2.30', Type.Object({ host: Host, block_migration: Block, force: Type.Optional(Flag) }, strict)],
     ['2.68', Type.Object({ host: Host, block_migration: Block }, strict)],
   ],
-  async run({ db, bus, policy, caller, serverId, at }, { host, force }: Body) {
+  async run({ db, bus, policy, caller, serverId, at }, { host, force, block_migration: block }: Body) {
     const action = SERVER_ACTIONS.liveMigrate;
     const actor = actorOf(caller);
+    const blockMigration = block === 'auto' ? undefined : isTrue(block);
     const mayOverrideLock = policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override');
     if (isTrue(force) && host === null) throw badRequest("Can't force to a non-provided destination");
     for (;;) {
@@ -41,10 +42,10 @@ export const liveMigrate: ActionHandler = {
       const destination = host === null ? undefined : await findDestination(db, host);
       if (host !== null && !destination) throw badRequest(`Compute host ${host} could not be found.`);
       if (destination && at < 34) {
-        const reasons = await refuseDestination({ db, neighbours: neighboursOn(bus), actor, row, destination, forced: isTrue(force), claimed: false });
+        const reasons = await refuseDestination({ db, neighbours: neighboursOn(bus), actor, row, destination, forced: isTrue(force), claimed: false, blockMigration });
         if (reasons.length > 0) throw badRequest(refusalOf(destination.hostname, reasons));
       }
-      const won = await beginLiveMigration(db, { row: { ...row, host_id: row.host_id, host: row.host }, actor, ...(host !== null && { host }), force: isTrue(force) });
+      const won = await beginLiveMigration(db, { row: { ...row, host_id: row.host_id, host: row.host }, actor, ...(host !== null && { host }), force: isTrue(force), blockMigration });
       if (won) return;
     }
   },
