@@ -14,7 +14,7 @@ export const agentHandlers = (host: InstanceHost, runner: CommandRunner, logger:
   cancelCommand: async ({ instanceId, commandId }) => { runner.cancel(instanceId, commandId); return {}; },
   consoleOutput: async ({ instanceId, lines }) => ({ outputBase64: (await host.workshop.consoleOutput(instanceId, lines)).toString('base64') }),
   consoles: ({ instanceId }) => consoles.describe(instanceId),
-  grantConsole: async ({ instanceId, protocol, grantHash, ttlMs }) => ({ state: await consoles.grant(instanceId, protocol, grantHash, ttlMs) }),
+  grantConsole: async ({ instanceId, protocol, grantHash, ttlMs, onlyRunning }) => ({ state: await consoles.grant(instanceId, protocol, grantHash, ttlMs, onlyRunning) }),
   diagnostics: async ({ instanceId }) => ({ diagnostics: await host.driver.diagnostics(instanceId) }),
   // The sender does not wait and asks again when it wants to: a failure is for the log alone.
   fetchImages: ({ images }) => host.workshop.fetchImages(images).catch((error: unknown) => logger.warn({ err: error, images: images.map(({ id }) => id) }, 'images not fetched in advance')),

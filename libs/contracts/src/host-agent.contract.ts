@@ -198,10 +198,11 @@ export const hostAgentContract = defineContract('host-agent', {
   consoles: call(Type.Object({ instanceId: Type.String() }), Type.Object({ protocols: Type.Array(ConsoleProtocolName), running: Type.Boolean() })),
   /**
    * Lets the bearer of a secret (its SHA-256 is given) open one connection to a console within `ttlMs`: a proxy's
-   * certificate alone opens none. notFound when the instance is not here.
+   * certificate alone opens none. notFound when the instance is not here. With `onlyRunning` a guest that is paused counts as off: one
+   * that is on its way here is.
    */
   grantConsole: call(
-    Type.Object({ instanceId: Type.String(), protocol: ConsoleProtocolName, grantHash: Type.String({ pattern: '^[0-9a-f]{64}$' }), ttlMs: Type.Integer({ minimum: 1, maximum: 60_000 }) }),
+    Type.Object({ instanceId: Type.String(), protocol: ConsoleProtocolName, grantHash: Type.String({ pattern: '^[0-9a-f]{64}$' }), ttlMs: Type.Integer({ minimum: 1, maximum: 60_000 }), onlyRunning: Type.Optional(Type.Boolean()) }),
     Type.Object({ state: Type.Union([Type.Literal('ready'), Type.Literal('off'), Type.Literal('absent')]) }),
   ),
   diagnostics: call(Type.Object({ instanceId: Type.String() }), Type.Object({ diagnostics: Type.Record(Type.String(), Type.Unknown()) })),

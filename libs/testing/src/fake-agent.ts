@@ -18,6 +18,8 @@ export class FakeAgent {
   consoleProtocols: ConsoleProtocol[] = ['vnc', 'serial'];
   /** Consoles that the control plane has let someone open. */
   readonly grants: { instanceId: string; protocol: ConsoleProtocol; grantHash: string }[] = [];
+  /** What it waits for before it says whether a guest can be seen. */
+  grantsAfter: Promise<void> | undefined;
   /** Where consoles are reached, as facts tell. */
   agentUrl: string | undefined;
   private readonly generations = new Map<string, number>();
@@ -81,10 +83,11 @@ export class FakeAgent {
         if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
         return { protocols: this.consoleProtocols, running: this.domains.get(instanceId) === 1 };
       },
-      grantConsole: async ({ instanceId, protocol, grantHash }): Promise<{ state: 'ready' | 'off' | 'absent' }> => {
+      grantConsole: async ({ instanceId, protocol, grantHash, onlyRunning }): Promise<{ state: 'ready' | 'off' | 'absent' }> => {
+        await this.grantsAfter;
         if (!this.domains.has(instanceId)) throw notFound('No such instance here.');
         if (!this.consoleProtocols.includes(protocol)) return { state: 'absent' };
-        if (this.domains.get(instanceId) === 4) return { state: 'off' };
+        if (this.domains.get(instanceId) === 4 || (onlyRunning === true && this.domains.get(instanceId) !== 1)) return { state: 'off' };
         this.grants.push({ instanceId, protocol, grantHash });
         return { state: 'ready' };
       },

@@ -136,6 +136,9 @@ it('says what a guest has: what it was started with, and what it would have', as
   const { instanceId } = await boot(['vnc', 'serial']);
   expect(await desk.describe(instanceId)).toEqual({ protocols: ['vnc', 'serial'], running: true });
   expect(await desk.grant(instanceId, 'spice', 'f'.repeat(64), 1000)).toBe('absent');
+  power.set(instanceId, 3);
+  expect(await desk.grant(instanceId, 'vnc', 'f'.repeat(64), 1000)).toBe('ready');
+  expect(await desk.grant(instanceId, 'vnc', 'f'.repeat(64), 1000, true)).toBe('off');
   power.set(instanceId, 4);
   expect(await desk.describe(instanceId)).toEqual({ protocols: ['vnc', 'spice', 'serial'], running: false });
   expect(await desk.grant(instanceId, 'vnc', 'f'.repeat(64), 1000)).toBe('off');

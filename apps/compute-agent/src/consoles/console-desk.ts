@@ -15,7 +15,8 @@ import { SerialLine } from './serial-line';
 /** What the control plane asks of a host about consoles. */
 export interface ConsoleDesk {
   describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }>;
-  grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'>;
+  /** `onlyRunning`: a paused guest counts as off. */
+  grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number, onlyRunning?: boolean): Promise<'ready' | 'off' | 'absent'>;
 }
 
 /** Of a host whose guests have no screen and no line. */
@@ -25,7 +26,8 @@ export const NO_CONSOLES: ConsoleDesk = { describe: async () => ({ protocols: []
 const LOG_WAIT_MS = 1000;
 const LOG_LOOK_MS = 50;
 const SCROLLBACK_BYTES = 64 * 1024;
-const ON: ReadonlySet<number> = new Set([1, 3]);
+const RUNNING = 1;
+const PAUSED = 3;
 
 /** Consoles of real guests: sockets in their directories, relayed to a proxy that the control plane has let in. */
 export class LocalConsoles implements ConsoleDesk {
@@ -34,17 +36,18 @@ export class LocalConsoles implements ConsoleDesk {
 
   constructor(private readonly host: Pick<InstanceHost, 'driver'> & { store: InstanceStore; spice: boolean }, private readonly logger: Logger) {}
 
-  async describe(instanceId: string): Promise<{ protocols: ConsoleProtocol[]; running: boolean }> {
+  async describe(instanceId: string, onlyRunning = false): Promise<{ protocols: ConsoleProtocol[]; running: boolean }> {
     const { store, driver, spice } = this.host;
     await store.spec(instanceId);
-    const running = ON.has(await driver.powerState(instanceId));
+    const power = await driver.powerState(instanceId);
+    const running = power === RUNNING || (power === PAUSED && !onlyRunning);
     // A guest that runs has what it was started with, here or on the host that it came from.
     const hasSpice = running ? await access(join(store.dir(instanceId), CONSOLE_SOCKETS.spice)).then(() => true, () => false) : spice;
     return { protocols: hasSpice ? ['vnc', 'spice', 'serial'] : ['vnc', 'serial'], running };
   }
 
-  async grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number): Promise<'ready' | 'off' | 'absent'> {
-    const { protocols, running } = await this.describe(instanceId);
+  async grant(instanceId: string, protocol: ConsoleProtocol, grantHash: string, ttlMs: number, onlyRunning = false): Promise<'ready' | 'off' | 'absent'> {
+    const { protocols, running } = await this.describe(instanceId, onlyRunning);
     if (!running) return 'off';
     if (!protocols.includes(protocol)) return 'absent';
     this.grants.add(grantHash, { instanceId, protocol }, ttlMs);

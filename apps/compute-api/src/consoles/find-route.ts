@@ -1,5 +1,5 @@
 import { hostAgentContract, type ConsoleRoute, type ConsoleSession } from '@virga/contracts';
-import { CloudError, type Logger } from '@virga/core';
+import { CloudError, systemClock, type Logger } from '@virga/core';
 import { LIVE_MIGRATION_IN_PROGRESS } from '@virga/domain';
 import type { Kysely } from '@virga/db';
 import type { Bus } from '@virga/rpc';
@@ -10,6 +10,8 @@ import type { ConsoleInstance } from './open-session';
 const GRANT_MS = 10_000;
 /** How long a person waits for a host before the page says that it does not answer; it tries again then. */
 const HOST_ANSWER_MS = 4000;
+/** How long the source of a migration is asked alone. */
+const SOURCE_ALONE_MS = 150;
 /** Tasks at whose end the guest runs on another host. */
 const MOVING: ReadonlySet<string> = new Set(['migrating', 'resize_migrating', 'rebuild_spawning']);
 
@@ -21,24 +23,33 @@ interface Place { hostId: string; agentUrl: string | undefined }
  */
 export async function findRoute(deps: RouteDeps, session: ConsoleSession, { hostId, taskState, agentUrl }: ConsoleInstance, grantHash: string): Promise<ConsoleRoute> {
   if (hostId === null) return { state: 'off' };
-  const route = await ask(deps, session, { hostId, agentUrl }, grantHash);
-  if (route.state === 'ready' || !MOVING.has(taskState ?? '')) return route;
-  const next = await destinationOf(deps.db, session.instanceId);
-  const there = next && await ask(deps, session, next, grantHash);
-  if (there?.state === 'ready') return there;
+  const here = ask(deps, session, { hostId, agentUrl }, { grantHash });
+  const next = MOVING.has(taskState ?? '') ? await destinationOf(deps.db, session.instanceId).catch(() => undefined) : undefined;
+  const route = await (next ? firstReady(here, () => ask(deps, session, next, { grantHash, onlyRunning: true })) : here);
+  if (route.state === 'ready') await deps.db.updateTable('console_auth_tokens').set({ host_id: route.hostId }).where('id', '=', session.sessionId).execute();
   // At the end of a migration the source has stopped the guest before the destination is known to have it.
-  return route.state === 'off' ? { state: 'moving' } : route;
+  return route.state === 'off' && MOVING.has(taskState ?? '') ? { state: 'moving' } : route;
 }
 
 interface RouteDeps { db: Kysely<ComputeDb>; bus: Bus; logger: Logger }
 
-async function ask({ db, bus, logger }: RouteDeps, session: ConsoleSession, { hostId, agentUrl }: Place, grantHash: string): Promise<ConsoleRoute> {
+/**
+ * The source's answer if it has the guest, else the destination's; when neither has it, the source's. The source, which answers
+ * nothing for a second while it takes down a guest that has left, is not waited for long.
+ */
+async function firstReady(here: Promise<ConsoleRoute>, askThere: () => Promise<ConsoleRoute>): Promise<ConsoleRoute> {
+  const early = await Promise.race([here, systemClock.sleep(SOURCE_ALONE_MS).then(() => undefined)]);
+  if (early?.state === 'ready') return early;
+  const there = askThere();
+  const ready = (route: Promise<ConsoleRoute>) => route.then((found) => (found.state === 'ready' ? found : Promise.reject(new Error('not there'))));
+  return Promise.any([ready(here), ready(there)]).catch(() => here);
+}
+
+async function ask({ bus, logger }: RouteDeps, session: ConsoleSession, { hostId, agentUrl }: Place, more: { grantHash: string; onlyRunning?: true }): Promise<ConsoleRoute> {
   try {
-    const { state } = await bus.client(hostAgentContract, { hostId }).grantConsole({ instanceId: session.instanceId, protocol: session.protocol, grantHash, ttlMs: GRANT_MS }, { timeoutMs: HOST_ANSWER_MS });
+    const { state } = await bus.client(hostAgentContract, { hostId }).grantConsole({ instanceId: session.instanceId, protocol: session.protocol, ttlMs: GRANT_MS, ...more }, { timeoutMs: HOST_ANSWER_MS });
     if (state !== 'ready') return { state };
-    if (agentUrl === undefined) return { state: 'unreachable' };
-    await db.updateTable('console_auth_tokens').set({ host_id: hostId }).where('id', '=', session.sessionId).execute();
-    return { state: 'ready', hostId, agentUrl };
+    return agentUrl === undefined ? { state: 'unreachable' } : { state: 'ready', hostId, agentUrl };
   } catch (error) {
     if (!(error instanceof CloudError) || !['notFound', 'unavailable', 'timeout'].includes(error.kind)) throw error;
     logger.debug({ hostId, instanceId: session.instanceId, reason: error.message }, 'no console there now');

@@ -152,7 +152,16 @@ describe('consoles', () => {
     // The guest has left the source, and is not known to have arrived.
     source.domains.set(id, 4);
     expect((await open({ pageHash })).route).toEqual({ state: 'moving' });
+    // It waits there for the rest of its memory: nothing is to be seen yet.
+    destination.domains.set(id, 3);
+    expect((await open({ pageHash })).route).toEqual({ state: 'moving' });
     destination.domains.set(id, 1);
+    // The source is busy with taking down what has left.
+    let answer = () => undefined as void;
+    source.grantsAfter = new Promise<void>((resolve) => { answer = resolve; });
+    expect((await open({ pageHash })).route).toMatchObject({ state: 'ready', hostId: destination.hostId });
+    answer();
+    source.grantsAfter = undefined;
     expect((await open({ pageHash })).route).toMatchObject({ state: 'ready', hostId: destination.hostId });
     const verdict = async (hostId: string) => (await proxy().watch({ connections: [{ sessionId: session.sessionId, attemptId: 'a1', hostId }] })).ended.map((one) => one.verdict);
     expect(await verdict(destination.hostId)).toEqual([]);
