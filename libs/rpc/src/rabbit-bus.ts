@@ -8,11 +8,12 @@ import { logFields, trailHeaders, trailOf } from './log-trail';
 import { RabbitConsumer, type ConsumerOptions } from './rabbit-consumer';
 import { RabbitLink } from './rabbit-link';
 import { RabbitPublisher } from './rabbit-publisher';
+import { RabbitTopics } from './rabbit-topics';
 import {
   AGENT_EXCHANGE, agentUser, CALL_QUEUE_OPTIONS, callQueue, CAST_QUEUE_OPTIONS, castQueue, DEAD_LIMIT, DEAD_QUEUE, DIRECT_REPLY, isAgentUser, RETRY,
   RETRY_DELAY_MS, TOPIC_EXCHANGE,
 } from './topology';
-import { answerCall, decodeInput, decodeJson, encode, encodeReply } from './wire';
+import { answerCall, decodeInput, encode, encodeReply } from './wire';
 
 export interface RabbitBusOptions {
   /** amqp://user:password@host:port/vhost, or amqps: */
@@ -40,7 +41,7 @@ export class RabbitBus implements Bus {
   private readonly calls = new PendingCalls();
   private readonly consumers = new Set<RabbitConsumer>();
   private readonly served = new Set<Served>();
-  private readonly topics = new Map<string, Set<TopicHandler>>();
+  private readonly topics: RabbitTopics;
   private readonly reconnectListeners: (() => void)[] = [];
   /** Cast queues that this connection has declared. */
   private readonly declared = new Map<string, Promise<void>>();
@@ -48,9 +49,6 @@ export class RabbitBus implements Bus {
   private readonly maxAttempts: number;
   private readonly isAgent: boolean;
   private connection: ChannelModel | undefined;
-  private topicChannel: Channel | undefined;
-  private topicQueue = '';
-  private topicsOpen: Promise<void> | undefined;
   private everConnected = false;
   private closed = false;
 
@@ -69,6 +67,7 @@ export class RabbitBus implements Bus {
     if (new URL(options.url).protocol === 'amqps:' && !options.tls) throw badRequest('The broker is to be reached by TLS, and nothing says whom to trust.');
     this.isAgent = isAgentUser(this.user);
     this.maxAttempts = options.maxAttempts ?? 10;
+    this.topics = new RabbitTopics(options.logger);
     this.publisher = new RabbitPublisher({
       user: this.user,
       ownReplyQueue: !this.isAgent,
@@ -130,12 +129,7 @@ export class RabbitBus implements Bus {
 
   async subscribe(topic: string, handler: TopicHandler): Promise<void> {
     if (this.isAgent) throw forbidden('An agent may not listen.');
-    const handlers = this.topics.get(checkedTopic(topic));
-    if (handlers) { handlers.add(handler); return; }
-    this.topics.set(topic, new Set([handler]));
-    // While the connection is away this waits for nothing: the next one binds every topic.
-    await this.topicsOpen;
-    await this.topicChannel?.bindQueue(this.topicQueue, TOPIC_EXCHANGE, topic);
+    await this.topics.subscribe(checkedTopic(topic), handler);
   }
 
   /** How many messages lie in the dead-letter queue. */
@@ -167,7 +161,7 @@ export class RabbitBus implements Bus {
     this.declared.clear();
     if (!this.isAgent) await declareTopology(connection);
     await this.publisher.open(connection);
-    if (!this.isAgent) await (this.topicsOpen = this.openTopics(connection));
+    if (!this.isAgent) await this.topics.open(connection);
     for (const consumer of this.consumers) await consumer.open(connection);
     this.connection = connection;
     if (this.everConnected) {
@@ -193,8 +187,7 @@ export class RabbitBus implements Bus {
 
   private lost(): void {
     this.connection = undefined;
-    this.topicChannel = undefined;
-    this.topicsOpen = undefined;
+    this.topics.lost();
     for (const consumer of this.consumers) consumer.lost();
     this.publisher.lost(unavailable('The connection to the message broker was lost.'));
   }
@@ -332,31 +325,6 @@ export class RabbitBus implements Bus {
     });
     this.counters.dead++;
     return 'done';
-  }
-
-  private async openTopics(connection: ChannelModel): Promise<void> {
-    const channel = await connection.createChannel();
-    channel.on('error', (error) => this.options.logger.warn({ err: error }, 'topic channel failed'));
-    channel.on('close', () => {
-      if (this.topicChannel !== channel) return;
-      this.topicChannel = undefined;
-      this.topicsOpen = this.openTopics(connection).catch((error: unknown) => this.options.logger.debug({ err: error }, 'topics are away until the next connection'));
-    });
-    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true, durable: false });
-    for (const topic of this.topics.keys()) await channel.bindQueue(queue, TOPIC_EXCHANGE, topic);
-    await channel.consume(queue, (message) => { if (message) this.hear(message); }, { noAck: true });
-    this.topicQueue = queue;
-    this.topicChannel = channel;
-  }
-
-  private hear(message: ConsumeMessage): void {
-    for (const handler of this.topics.get(message.fields.routingKey) ?? []) {
-      try {
-        handler(decodeJson(message.content));
-      } catch (error) {
-        this.options.logger.error({ err: error, topic: message.fields.routingKey }, 'listener failed');
-      }
-    }
   }
 }
 
