@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Checks that `up` makes before it changes anything. Sourced by ../virga; needs bash and coreutils only, because on a
 # bare machine there is nothing else yet.
+#   preflight_member STATE
 #   preflight ROOT STATE NAME PORT_OFFSET MANAGEMENT_ADDRESS EXTERNAL_ADDRESS
 # Prints one sentence for each obstacle and returns 2 if there was any.
 
@@ -92,31 +93,47 @@ check_names() {
 # MiB free where a path is or will be.
 free_mib() { local path=$1; while [[ ! -d $path ]]; do path=$(dirname "$path"); done; df -Pm "$path" | awk 'NR == 2 { print $4 }'; }
 
-preflight() {
-  local root=$1 state=$2 name=$3 offset=$4 management=$5 external=$6 id version
-  local memory=1800 disk=3000
-  preflight_obstacles=0
-  if ((EUID != 0)); then obstacle "must run as root: it makes network namespaces and starts hypervisor daemons. Try: sudo ./virga up"; return 2; fi
+# What is asked of any machine: STATE MEMORY DISK WITH_PACKAGES PACKAGE..., in MB; WITH_PACKAGES is the disk when one of the packages is missing.
+check_machine() {
+  local state=$1 memory=$2 disk=$3 more=$4 id version free; shift 4
   read -r id version < <(. /etc/os-release 2>/dev/null; printf '%s %s\n' "${ID:-unknown}" "${VERSION_ID:-}")
   [[ $id == debian ]] || obstacle "needs Debian 12; this is $id $version."
   [[ $id == debian && $version != 12 ]] && printf 'virga: made for Debian 12; this is Debian %s, where it was not tried.\n' "$version" >&2
   [[ $(uname -m) == x86_64 ]] || obstacle "needs an x86_64 machine; this is $(uname -m)."
-  [[ $name =~ ^[a-z][a-z0-9]{0,5}$ ]] || obstacle "--name must be 1 to 6 lower-case letters and digits, beginning with a letter."
   [[ $state == /* && $state != /run/* && ${#state} -le 48 && $state =~ ^[A-Za-z0-9/._-]+$ ]] ||
     obstacle "the state directory must be an absolute path of at most 48 plain characters (socket names are limited), not under /run: $state"
   unshare --net --mount --uts true 2>/dev/null || obstacle "this root may not make namespaces; in a container it needs CAP_SYS_ADMIN and CAP_NET_ADMIN."
   [[ -c /dev/net/tun ]] || obstacle "/dev/net/tun is missing; load the tun module (modprobe tun) or hand the device to this container."
-  dpkg-query -W -f='${Status}\n' mariadb-server rabbitmq-server qemu-system-x86 ovn-host 2>/dev/null | grep -c 'install ok installed' | grep -qx 4 || disk=6000
-  local free; free=$(free_mib "$state")
+  dpkg-query -W -f='${Status}\n' "$@" 2>/dev/null | grep -c 'install ok installed' | grep -qx $# || disk=$more
+  free=$(free_mib "$state")
   ((free >= disk)) || obstacle "needs $disk MB of free disk at $state; $free MB are free."
-  # A running cloud has taken its memory already.
+  # What runs already has taken its memory.
   if ! compgen -G "$state/parts/*/pid" >/dev/null; then
     free=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
     ((free >= memory)) || obstacle "needs $memory MB of available memory; $free MB are available."
   fi
+}
+
+is_root() { ((EUID == 0)) || { obstacle "must run as root: it makes network namespaces and starts hypervisor daemons. Try: sudo ./virga $1"; return 2; }; }
+nothing_changed() { ((preflight_obstacles == 0)) || { printf 'virga: nothing was changed.\n' >&2; return 2; }; }
+
+# A machine that joins, or has joined: STATE
+preflight_member() {
+  preflight_obstacles=0
+  is_root 'host join' || return 2
+  check_machine "$1" 900 2000 4500 qemu-system-x86 ovn-host libvirt-daemon
+  nothing_changed
+}
+
+preflight() {
+  local root=$1 state=$2 name=$3 offset=$4 management=$5 external=$6
+  preflight_obstacles=0
+  is_root up || return 2
+  [[ $name =~ ^[a-z][a-z0-9]{0,5}$ ]] || obstacle "--name must be 1 to 6 lower-case letters and digits, beginning with a letter."
+  check_machine "$state" 1800 3000 6000 mariadb-server rabbitmq-server qemu-system-x86 ovn-host
   check_ports "$root" "$state" "$offset" "$management"
   check_names "$state" "$name"
   check_subnet "${name}mgmt" "$management" management
   check_subnet "${name}ext" "$external" external
-  ((preflight_obstacles == 0)) || { printf 'virga: nothing was changed.\n' >&2; return 2; }
+  nothing_changed
 }

@@ -18,7 +18,8 @@ export function readLaunch(env: NodeJS.ProcessEnv): Launch {
 
 const fileOf = (state: string): string => join(state, 'site.json');
 
-function readSettings(state: string): Settings | undefined {
+/** What an earlier run has kept in a state directory. */
+export function knownSettings(state: string): Settings | undefined {
   return existsSync(fileOf(state)) ? (JSON.parse(readFileSync(fileOf(state), 'utf8')) as Settings) : undefined;
 }
 
@@ -27,14 +28,14 @@ const siteOf = ({ root, state }: Launch, settings: Settings): Site =>
 
 /** The cloud of the state directory, as its last `up` described it. Throws UsageError when there is none. */
 export function loadSite(launch: Launch): Site {
-  const settings = readSettings(launch.state);
+  const settings = knownSettings(launch.state);
   if (!settings) throw new UsageError(`there is no cloud in ${launch.state}; ./virga up makes one, --state names another directory.`);
   return siteOf(launch, settings);
 }
 
 /** The cloud as it shall be: what was said now, else what was said earlier, else the defaults. Kept for the next time. */
 export function describeSite(launch: Launch, options: Options, isRunning: (site: Site) => boolean): Site {
-  const known = readSettings(launch.state);
+  const known = knownSettings(launch.state);
   const portOffset = options.portOffset ?? known?.portOffset ?? DEFAULT_SETTINGS.portOffset;
   const settings: Settings = {
     name: options.name ?? known?.name ?? DEFAULT_SETTINGS.name,

@@ -12,12 +12,17 @@ export class SecretStore {
   /** 24 random bytes in base64url: fits URLs, SQL strings and environment files without quoting. */
   get(name: string): string {
     if (!Object.hasOwn(this.secrets, name)) {
-      this.secrets[name] = randomBytes(24).toString('base64url');
-      // Written aside and renamed: an interrupted run must not leave half a file.
-      writeFileSync(`${this.file}.new`, `${JSON.stringify(this.secrets, null, 2)}\n`, { mode: 0o600 });
-      renameSync(`${this.file}.new`, this.file);
+      this.keep(name, randomBytes(24).toString('base64url'));
     }
     return this.secrets[name]!;
+  }
+
+  /** Notes a secret that was made elsewhere. */
+  keep(name: string, secret: string): void {
+    this.secrets[name] = secret;
+    // Written aside and renamed: an interrupted run must not leave half a file.
+    writeFileSync(`${this.file}.new`, `${JSON.stringify(this.secrets, null, 2)}\n`, { mode: 0o600 });
+    renameSync(`${this.file}.new`, this.file);
   }
 }
 

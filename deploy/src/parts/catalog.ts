@@ -10,13 +10,20 @@ import type { Part } from './part';
 import { epmdPart, rabbitmqPart } from './rabbitmq';
 import { logKeeperPart } from './upkeep';
 
-/** Every process of a cloud, each behind those that it needs. */
+/** What a machine's parts wait for at the controller is there, or they try again. */
+function withoutController(parts: Part[]): Part[] {
+  const here = new Set(parts.map(({ name }) => name));
+  return parts.map((part) => ({ ...part, after: part.after.filter((name) => here.has(name)) }));
+}
+
+/** Every process of a cloud on this machine, each behind those that it needs. */
 export function partsOf(site: Site, secrets: SecretStore): Part[] {
-  const parts = [
+  const ofHosts = site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]);
+  const parts = site.settings.membership ? withoutController([logKeeperPart(site), ...ofHosts]) : [
     logKeeperPart(site), mariadbPart(site), epmdPart(site), rabbitmqPart(site), ...ovnCentralParts(site),
     ...appParts(site, secrets),
     enrolmentPart(site),
-    ...site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]),
+    ...ofHosts,
     ...fleetParts(site, secrets),
   ];
   const order = checkOrder(parts);

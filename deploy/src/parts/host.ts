@@ -157,8 +157,8 @@ export async function describeChassis(site: Site, host: HostPlan): Promise<void>
     'ovn-encap-type': 'geneve',
     'ovn-encap-ip': host.tunnelAddress,
     'ovn-bridge-datapath-type': 'netdev',
-    'ovn-bridge-mappings': 'physnet1:br-ex',
-    'ovn-cms-options': 'enable-chassis-as-gw',
+    // A machine without an interface to the external network leaves that to the others.
+    ...(host.links.external.inside !== '' && { 'ovn-bridge-mappings': 'physnet1:br-ex', 'ovn-cms-options': 'enable-chassis-as-gw' }),
   };
   await runInHost(host, ['ovs-vsctl', '--no-wait', '--timeout=20', 'init', '--', 'set', 'Open_vSwitch', '.',
     ...Object.entries(ids).map(([key, value]) => `external_ids:${key}="${value}"`)]);
@@ -168,6 +168,6 @@ export async function describeChassis(site: Site, host: HostPlan): Promise<void>
 export async function createBridges(host: HostPlan): Promise<void> {
   const bridge = (name: string, port: string): string[] =>
     ['--', '--may-exist', 'add-br', name, '--', 'set', 'bridge', name, 'datapath_type=netdev', '--', '--may-exist', 'add-port', name, port];
-  await runInHost(host, ['ovs-vsctl', '--timeout=20', ...bridge('br-phy', host.links.tunnel.inside), ...bridge('br-ex', host.links.external.inside)]);
+  await runInHost(host, ['ovs-vsctl', '--timeout=20', ...bridge('br-phy', host.links.tunnel.inside), ...(host.links.external.inside === '' ? [] : bridge('br-ex', host.links.external.inside))]);
   await runInHost(host, ['/bin/bash', '-c', `for i in {1..100}; do ip -4 addr show br-phy 2>/dev/null | grep -q ${host.tunnelAddress} && exit 0; sleep 0.1; done; exit 1`]);
 }

@@ -15,8 +15,8 @@ export const brokerIdentity = (site: Site): string => join(site.etc, 'tls/broker
 export const enrolmentIdentity = (site: Site): string => join(site.etc, 'tls/enrolment');
 export const southboundIdentity = (site: Site): string => join(site.etc, 'tls/southbound');
 export const consoleProxyIdentity = (site: Site): string => join(site.etc, 'tls/console-proxy');
-export const hostIdentity = (host: HostPlan): string => join(host.directory, 'tls');
-export const chassisIdentity = (host: HostPlan): string => join(host.directory, 'tls-chassis');
+export const hostIdentity = (host: Pick<HostPlan, 'directory'>): string => join(host.directory, 'tls');
+export const chassisIdentity = (host: Pick<HostPlan, 'directory'>): string => join(host.directory, 'tls-chassis');
 
 /** Environment that tells a process where its identity lies. */
 export const tlsEnv = (directory: string): Record<keyof TlsFiles, string> => ({

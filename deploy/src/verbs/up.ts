@@ -1,8 +1,7 @@
 import { homedir } from 'node:os';
-import { chownSync, chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeCredentials } from '../credentials';
-import { describeSite, type Launch } from '../load-site';
+import { describeSite, knownSettings, type Launch } from '../load-site';
 import type { Options } from '../options';
 import { MIGRATING } from '../parts/apps';
 import { partsOf } from '../parts/catalog';
@@ -10,7 +9,7 @@ import { createBridges, describeChassis, prepareHost } from '../parts/host';
 import { createSchemas, grantViews, prepareMariadb } from '../parts/mariadb';
 import { initializeOvn, prepareOvnCentral } from '../parts/ovn-central';
 import type { Part } from '../parts/part';
-import { fleetsOf, importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
+import { importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
 import { issueCertificates } from '../pki/identities';
 import { ensureRunning, partState } from '../process/supervision';
 import { Progress } from '../progress';
@@ -28,12 +27,15 @@ import { createHostNamespace, hostId } from '../stages/host-namespace';
 import { migrate } from '../stages/migrate';
 import { plumb } from '../stages/plumbing';
 import { installRelease } from '../stages/release';
+import { makeDirectories } from './directories';
+import { startMember } from './start-member';
 import { inspectCloud, renderStatus } from './status';
-import { ensureGuestUser, ensureServiceUser, SERVICE_USER, userIds } from '../system-users';
+import { ensureGuestUser, ensureServiceUser } from '../system-users';
 import { neededFor, oneAtATime, runGraph, type Task } from '../task-graph';
 
 /** Makes the cloud be there: every step looks at what is, and does what is missing. */
 export async function up(launch: Launch, options: Options): Promise<number> {
+  if (knownSettings(launch.state)?.membership) return startMember(launch, options);
   const progress = new Progress(launch.startedAt);
   const site = describeSite(launch, options, (known) => partState(known, 'rabbitmq').supervisor !== undefined);
   const serviceUser = await ensureServiceUser();
@@ -72,19 +74,6 @@ function nextSteps(site: Site, choose: string): string {
     '', `External network: public (${site.external.cidr}), reachable from this machine.`,
     'Also: ./virga status | logs [part] | down', '', '',
   ].join('\n');
-}
-
-function makeDirectories(site: Site): void {
-  for (const [path, mode] of [[site.etc, 0o711], [join(site.etc, 'tls'), 0o711], [site.log, 0o700], [site.parts, 0o700], [site.release, 0o755], [join(site.state, 'hosts'), 0o711], [join(site.state, 'data'), 0o711]] as const) {
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, mode);
-  }
-  const { uid, gid } = userIds(SERVICE_USER);
-  for (const path of [site.run, join(site.state, 'data/identity'), join(site.state, 'data/images'), ...fleetsOf(site).map(() => join(site.state, 'data/fleet'))]) {
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, path === site.run ? 0o755 : 0o700);
-    chownSync(path, uid, gid);
-  }
 }
 
 /** Work that must be done before a part is started, beyond the parts that it names itself; a task may bear any name. */

@@ -75,16 +75,29 @@ export class Authority {
    * What is there, fits the wish and lasts is left; true when something was written.
    */
   async equip(directory: string, wish: CertificateWish, owner?: { uid: number; gid: number }): Promise<boolean> {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (owner) chownSync(directory, owner.uid, owner.gid);
     const file = (name: keyof typeof IDENTITY_FILES): string => join(directory, IDENTITY_FILES[name]);
-    if (!existsSync(file('key'))) writeWhole(file('key'), newKey().privateKey, 0o600, owner);
+    makeKey(directory, owner);
     const fresh = fits(file('cert'), this.certificate, readFileSync(file('key'), 'utf8'), wish);
     if (!fresh) writeWhole(file('cert'), await this.certify(publicKeyOf(readFileSync(file('key'), 'utf8')), wish), 0o644, owner);
     const known = existsSync(file('ca')) && readFileSync(file('ca'), 'utf8') === this.certificate;
     if (!known) writeWhole(file('ca'), this.certificate, 0o644, owner);
     return !fresh || !known;
   }
+}
+
+/** The key of a holder in its directory, made if there is none (0600). Returns its file. */
+export function makeKey(directory: string, owner?: { uid: number; gid: number }): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (owner) chownSync(directory, owner.uid, owner.gid);
+  const file = join(directory, IDENTITY_FILES.key);
+  if (!existsSync(file)) writeWhole(file, newKey().privateKey, 0o600, owner);
+  return file;
+}
+
+/** Files of an identity that was certified elsewhere. PEM. */
+export function keepIdentity(directory: string, identity: { ca: string; cert: string; key: string }): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const part of ['ca', 'cert', 'key'] as const) writeWhole(join(directory, IDENTITY_FILES[part]), identity[part], part === 'key' ? 0o600 : 0o644);
 }
 
 /** True for a certificate of this authority that says what is wished, belongs to the key and lasts. */

@@ -4,12 +4,13 @@ import type { HostPlan, Site } from '../../site';
 import { addHost } from './add';
 import { drainHost, restoreHost } from './drain';
 import { fenceHost } from './fence';
+import { joinCloud } from './join';
 import { listHosts } from './list';
 import { setRate } from './rate';
 import { removeHost } from './remove';
 import { makeToken } from './token';
 
-const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, drain: drainHost, restore: restoreHost, fence: fenceHost, token: makeToken } as const;
+const VERBS = { list: listHosts, add: addHost, remove: removeHost, rate: setRate, drain: drainHost, restore: restoreHost, fence: fenceHost, token: makeToken, join: joinCloud } as const;
 
 /** `virga host VERB [HOST ...]`. */
 export async function host(launch: Launch, options: Options): Promise<number> {

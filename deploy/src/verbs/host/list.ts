@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { adminClient, type RestClient } from '../../seed/rest-client';
+import { membersOf } from '../../enrolment/members';
 import { loadSite, type Launch } from '../../load-site';
-import type { Options } from '../../options';
+import { UsageError, type Options } from '../../options';
 import { pidsInUtsNamespace } from '../../process/processes';
 import { SecretStore } from '../../secrets';
 import { hostId, utsInode } from '../../stages/host-namespace';
@@ -17,9 +18,10 @@ export async function computeServices(client: RestClient): Promise<Map<string, S
 
 export const MICROVERSION = { 'openstack-api-version': 'compute 2.53' };
 
-/** Prints the hosts of this machine, one a line; --json for programs. */
+/** Prints the hosts of the cloud, those of this machine and those that have joined, one a line; --json for programs. */
 export async function listHosts(launch: Launch, options: Options): Promise<number> {
   const site = loadSite(launch);
+  if (site.settings.membership) throw new UsageError(`this machine is the host ${site.settings.membership.host} of another machine's cloud; ./virga status shows it, ./virga host list at the controller all hosts.`);
   const client = await adminClient(site, new SecretStore(join(site.etc, 'secrets.json'))).catch(() => undefined);
   const services = client && (await computeServices(client));
   const hosts = site.hosts.map((plan) => {
@@ -31,7 +33,12 @@ export async function listHosts(launch: Launch, options: Options): Promise<numbe
       disabledReason: service?.disabled_reason ?? null, migrationRate: migrationRateOf(site, plan),
     };
   });
-  if (options.json) process.stdout.write(`${JSON.stringify(hosts, null, 2)}\n`);
-  else for (const row of hosts) process.stdout.write(`${row.name}  ${row.address}  ${row.state}  ${row.status}${row.disabledReason ? ` (${row.disabledReason})` : ''}  ${row.processes} processes  link ${row.migrationRate}  ${row.id}\n`);
+  const joined = membersOf(site).map(({ name, hostId: id, address, tunnelAddress, joinedAt }) => {
+    const service = services?.get(name);
+    return { name, id, address, tunnelAddress, joinedAt, state: service?.state ?? 'unknown', status: service?.status ?? 'unknown', disabledReason: service?.disabled_reason ?? null };
+  });
+  if (options.json) { process.stdout.write(`${JSON.stringify([...hosts, ...joined], null, 2)}\n`); return 0; }
+  for (const row of hosts) process.stdout.write(`${row.name}  ${row.address}  ${row.state}  ${row.status}${row.disabledReason ? ` (${row.disabledReason})` : ''}  ${row.processes} processes  link ${row.migrationRate}  ${row.id}\n`);
+  for (const row of joined) process.stdout.write(`${row.name}  ${row.address}  ${row.state}  ${row.status}${row.disabledReason ? ` (${row.disabledReason})` : ''}  joined ${row.joinedAt}  ${row.id}\n`);
   return 0;
 }
