@@ -1,5 +1,6 @@
 import { errorMessage, newUuid, type ActorRef, type Logger } from '@virga/core';
 import { sql, type Kysely } from '@virga/db';
+import { beginColdMigration, beginConfirmation } from '../cold-moves/begin';
 import type { ComputeDb } from '../db/schema';
 import { dbNow, dbNowPlus } from '../db/time';
 import { beginLiveMigration } from '../live-migration/begin';
@@ -22,7 +23,9 @@ const TRIES = 3;
 const PAUSE_MS = 5000;
 /** States of those on which nothing more is to be done. */
 const OVER: readonly string[] = ['away', 'stays', 'failed', 'back'];
-const MOVABLE: readonly string[] = ['active', 'paused'];
+/** How a guest in a state is moved: while it runs, or as it lies. */
+const MOVES: Record<string, typeof beginLiveMigration | typeof beginColdMigration> = { active: beginLiveMigration, paused: beginLiveMigration, stopped: beginColdMigration };
+const MOVABLE = Object.keys(MOVES);
 
 type Direction = 'out' | 'in';
 interface Entry { instance_id: string; state: string; tries: number; operation_id: string | null; due: number }
@@ -60,7 +63,9 @@ async function moveSome(context: DrainContext, host: { hostId: string; hostname:
   let moving = 0;
   for (const entry of entries) {
     const row = await db.selectFrom('instances').selectAll().where('id', '=', entry.instance_id).where('deleted_at', 'is', null).executeTakeFirst();
-    const verdict = judge(row, entry, host.hostId, direction) ?? (await isAtWork(db, entry) ? 'busy' : 'move');
+    // A move of a guest that is off ends with a question to its user, which is ours to answer when the move was ours.
+    const unconfirmed = row?.vm_state === 'resized' && row.task_state === null ? await ownMove(db, entry) : undefined;
+    const verdict = unconfirmed !== undefined ? 'move' : judge(row, entry, host.hostId, direction) ?? (await isAtWork(db, entry) ? 'busy' : 'move');
     if (verdict === 'gone') {
       await db.deleteFrom('drained_instances').where('host_id', '=', host.hostId).where('instance_id', '=', entry.instance_id).execute();
       continue;
@@ -77,13 +82,14 @@ async function moveSome(context: DrainContext, host: { hostId: string; hostname:
       await note(db, host.hostId, entry, { state: 'failed', message: await lastWord(db, entry) });
       continue;
     }
-    const operationId = await beginLiveMigration(db, {
-      row: { ...row!, host_id: row!.host_id!, host: row!.host! }, actor: { ...actor, requestId: `req-${newUuid()}` }, ...(direction === 'in' && { host: host.hostname }),
+    const by = { ...actor, requestId: `req-${newUuid()}` };
+    const operationId = unconfirmed !== undefined ? await beginConfirmation(db, row!, unconfirmed, by) : await MOVES[row!.vm_state]!(db, {
+      row: { ...row!, host_id: row!.host_id!, host: row!.host! }, actor: by, ...(direction === 'in' && { host: host.hostname }),
     });
     if (operationId === undefined) continue;
     moving++;
     context.wakeRelay();
-    await db.updateTable('drained_instances').set({ state: 'moving', tries: entry.tries + 1, operation_id: operationId, updated_at: dbNow })
+    await db.updateTable('drained_instances').set({ state: 'moving', tries: entry.tries + (unconfirmed === undefined ? 1 : 0), operation_id: operationId, updated_at: dbNow })
       .where('host_id', '=', host.hostId).where('instance_id', '=', entry.instance_id).execute();
   }
   return left === 0;
@@ -100,6 +106,10 @@ function judge(row: InstanceRow | undefined, { state }: Entry, hostId: string, d
   if (!MOVABLE.includes(row.vm_state) || row.host_id === null) return { state: 'stays', message: `it is ${row.vm_state}${state === 'moving' ? ', since it was to be moved' : ''}` };
   return undefined;
 }
+
+/** The cold move, ended and not confirmed, that this drain has begun. */
+const ownMove = async (db: Kysely<ComputeDb>, { operation_id: id }: Entry): Promise<number | undefined> =>
+  (id === null ? undefined : (await db.selectFrom('migrations').select('id').where('operation_id', '=', id).where('status', '=', 'finished').executeTakeFirst())?.id);
 
 /** An operation that ends leaves the state before its row: the next pass sees both. */
 const isAtWork = async (db: Kysely<ComputeDb>, { operation_id: id }: Entry): Promise<boolean> =>

@@ -1,8 +1,8 @@
 import { newUuid, PeriodicWork, type Logger } from '@virga/core';
-import { inTransaction, type Kysely } from '@virga/db';
+import type { Kysely } from '@virga/db';
+import { beginConfirmation } from '../cold-moves/begin';
 import type { ComputeDb } from '../db/schema';
-import { dbNow, dbNowPlus } from '../db/time';
-import { startOperation } from '../operations/start-operation';
+import { dbNowPlus } from '../db/time';
 
 export interface ResizeConfirmerOptions {
   db: Kysely<ComputeDb>;
@@ -27,15 +27,8 @@ export class ResizeConfirmer extends PeriodicWork {
       .select(['m.id', 'm.instance_id', 'i.generation', 'i.project_id']).where('m.status', '=', 'finished').where('m.updated_at', '<', dbNowPlus(-afterSeconds * 1000))
       .where('i.vm_state', '=', 'resized').where('i.task_state', 'is', null).where('i.deleted_at', 'is', null).limit(100).execute();
     for (const { id, instance_id: instanceId, generation, project_id: projectId } of due) {
-      const started = await inTransaction(db, async (trx) => {
-        const { numUpdatedRows } = await trx.updateTable('instances').set({ task_state: 'resize_confirming', generation: generation + 1, updated_at: dbNow, state_changed_at: dbNow })
-          .where('id', '=', instanceId).where('generation', '=', generation).where('vm_state', '=', 'resized').where('task_state', 'is', null).executeTakeFirst();
-        if (numUpdatedRows === 0n) return false;
-        const actor = { requestId: `req-${newUuid()}`, userId: 'conductor', projectId, roles: [] };
-        const operationId = await startOperation(trx, { kind: 'confirm-resize', instanceId, generation: generation + 1, actor, action: 'confirmResize' });
-        await trx.updateTable('migrations').set({ status: 'confirming', operation_id: operationId, updated_at: dbNow }).where('id', '=', id).execute();
-        return true;
-      });
+      const actor = { requestId: `req-${newUuid()}`, userId: 'conductor', projectId, roles: [] };
+      const started = await beginConfirmation(db, { id: instanceId, generation }, id, actor);
       if (started) logger.info({ instanceId, afterSeconds }, 'a resize that nobody has confirmed is confirmed');
     }
     if (due.length > 0) wakeRelay();
