@@ -1,7 +1,6 @@
 import { sql } from '@virga/db';
 import { INVARIANTS } from '../../apps/compute-api/src/verify/invariants';
 import { repairOne, runPass } from '../../apps/compute-api/src/verify/run-pass';
-import type { Observer } from './simulated-database';
 import { liveOperations, pause, type Stage } from './schedule';
 
 /** After the storm: seconds of waiting and leaps in time after which what still lives is stuck. */
@@ -9,7 +8,7 @@ const ROUNDS = 60;
 const ROUND_MS = 4000;
 /** What is due later than this is waited for by a leap, ms. */
 const SOON_MS = 15_000;
-const RESTING = ['active', 'stopped', 'paused', 'suspended', 'error'];
+const RESTING = ['active', 'stopped', 'paused', 'suspended', 'resized', 'error'];
 
 /** Waits until all operations have ended and hosts have what they should; tells what does not. */
 export async function settle(stage: Stage): Promise<string[]> {
@@ -99,19 +98,6 @@ function orderOfCommands({ hosts }: Stage): string[] {
 /** No host begins a command twice. */
 const repeatedCommands = ({ hosts }: Stage): string[] => hosts.flatMap(({ begun }) =>
   begun.filter((command, index) => begun.findIndex(({ commandId }) => commandId === command.commandId) < index).map(({ verb }) => `a host has begun the same ${verb} twice`));
-
-const CLAIM = 'update `operations` set `state` = ?, `owner` = ?, `claim_epoch` = `claim_epoch` + ?';
-const OWNER = 'SELECT owner, lease_until FROM operations WHERE id = ?';
-
-/** Nobody takes an operation over as long as its owner lives and the claim holds by true time. */
-export const watchClaims = ({ seen, owners, world: { time } }: Stage): Observer => async ({ sql: text, parameters }, ask) => {
-  if (!text.startsWith(CLAIM)) return undefined;
-  const [row] = (await ask<{ owner: string | null; lease_until: Date | null }>(OWNER, [parameters[4]])).rows;
-  const owner = owners.get(row?.owner ?? '');
-  if (!owner || owner.dead || row!.owner === parameters[1]) return undefined;
-  const heldUntil = row!.lease_until!.getTime();
-  return (claimed) => { if (claimed > 0 && heldUntil > time.now) seen.push(`an operation was taken over ${Math.round(heldUntil - time.now)} ms before its owner's claim was over`); };
-};
 
 /** What a host has taken from the broker it tells the end of. */
 async function untoldCommands({ world, hosts }: Stage): Promise<string[]> {

@@ -18,10 +18,14 @@ export interface PlantedBug {
   host?: SpoiledHost;
   /** Conductors do not look for operations that nobody has woken them for. */
   blind?: boolean;
+  /** What an API process has accepted and not yet passed on goes with it. */
+  outboxInMemory?: boolean;
   /** How long a conductor's claim holds, ms. */
   leaseMs?: number;
   /** Hosts that come back after a loss of power leave their guests off. */
   staysOff?: boolean;
+  /** Each process takes its own clock for the database's. */
+  localClocks?: boolean;
   /** Verbs that no host ever carries out. */
   refuses?: readonly SimulatedVerb[];
   /** What the schedule is to have above all, because it shows the mistake. */
@@ -65,6 +69,10 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
   },
   'a failed power action keeps its task state': { refuses: ['stop', 'pause', 'suspend'], finds: /stuck in/, workflows: changed('power-action', () => ({ failed: nothing })) },
   'nobody looks for operations whose message was lost': { favours: 'lost', finds: /does not end/, blind: true },
+  'a repeated command is begun again': {
+    favours: 'repeated', finds: /the same .* twice/,
+    host: { memory: ({ journal }) => { journal.find = () => undefined; } },
+  },
   'an answer that was lost leaves a claim that nobody knows': {
     favours: 'answerLost', finds: /claim|allocation/,
     workflows: steps('build-instance', (step) => (step.name !== 'claim_host' ? step : {
@@ -76,6 +84,10 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
         return step.do(Object.assign(Object.create(context) as typeof context, { neighbours: { ...context.neighbours, placement: { ...context.neighbours.placement, claim } } }));
       },
     })),
+  },
+  'an error of the database is taken for success': {
+    favours: 'databaseError', finds: /ports are left|port-belongs|claims are left|allocation-belongs|other instances/,
+    workflows: steps('delete-instance', (step) => ({ ...step, do: (context) => step.do(context).catch(nothing) })),
   },
   'a step gives the quota back twice': { favours: 'commitAnswerLost', finds: /usage|quota/, workflows: quotaInAStep },
   'the work of a conductor that has died is nobody\'s': { favours: 'conductorCrash', finds: /does not end/, leaseMs: 1e9 },

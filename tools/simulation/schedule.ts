@@ -10,7 +10,9 @@ import { simulatedBus } from './simulated-bus';
 import { FLEET, PlayedHost } from './simulated-hosts';
 import { SimulatedProcess, type FaultCounts, type FaultKind, type ProcessSpec } from './simulated-process';
 import type { World } from './world';
-import { judge, settle, tidyUp, watchClaims } from './judge';
+import { judge, settle, tidyUp } from './judge';
+import { storm } from './storm';
+import { watch } from './watch';
 
 export interface Outcome {
   seed: number;
@@ -18,10 +20,13 @@ export interface Outcome {
   wrong: string[];
   accepted: number;
   operations: number;
+  /** Operations by kind and how they ended. */
+  ends: Record<string, number>;
   repaired: number;
   faults: FaultCounts;
-  /** Of statements; equal for equal schedules. */
   statements: number;
+  /** What was done in the database and when, as one number: equal for equal seeds. */
+  course: string;
 }
 
 const HOSTS = 3;
@@ -94,6 +99,7 @@ export class Stage {
       relay.start();
       world.wakeApiRelay = () => relay.wake();
     });
+    if (this.bug.outboxInMemory) api.onDeath(() => { void world.outsider.run(() => world.db.deleteFrom('outbox').execute()); });
     this.follow(api, () => this.startApi());
   }
 
@@ -158,10 +164,13 @@ export async function runSchedule(world: World, seed: number, bug: PlantedBug = 
   const random = new Random(seed);
   world.seed(random.fork());
   world.time.restart();
+  world.broker.purge();
+  world.turns.courseSoFar();
   const before = world.turns.statements;
-  return world.outsider.run(async () => {
+  return world.withoutPurge(() => world.outsider.run(async () => {
     const stage = new Stage(world, random.fork(), bug);
-    world.turns.observe = watchClaims(stage);
+    world.turns.localClocks = bug.localClocks ?? false;
+    world.turns.observe = watch(stage);
     world.placement.choose = (hosts) => (hosts.length === 0 ? undefined : random.pick(hosts));
     stage.begin();
     // Hosts are known before users come.
@@ -170,43 +179,13 @@ export async function runSchedule(world: World, seed: number, bug: PlantedBug = 
     await stage.quieten();
     const wrong = [...await settle(stage), ...stage.seen];
     if (wrong.length === 0) wrong.push(...await judge(stage));
-    const { count } = await world.db.selectFrom('operations').select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
+    const ended = await world.db.selectFrom('operations').groupBy(['kind', 'state']).orderBy('kind').orderBy('state').select(['kind', 'state', (eb) => eb.fn.countAll<number>().as('count')]).execute();
+    const ends = Object.fromEntries(ended.map(({ kind, state, count }) => [`${kind} ${state}`, Number(count)]));
     if (bug !== NO_BUG || random.chance(0.3)) wrong.push(...await tidyUp(stage));
     stage.end();
     await wipe(world);
-    world.broker.purge();
-    return { seed, wrong, accepted, operations: Number(count), repaired: stage.repaired, faults: stage.counts, statements: world.turns.statements - before };
-  });
-}
-
-const ACTIONS = [{ 'os-stop': null }, { 'os-stop': null }, { 'os-start': null }, { reboot: { type: 'HARD' } }, { reboot: { type: 'SOFT' } }, { pause: null }, { unpause: null }, { suspend: null }, { resume: null }];
-
-/** What users do; returns how many of their requests were accepted. */
-async function storm(stage: Stage, random: Random): Promise<number> {
-  const { world } = stage;
-  let accepted = 0;
-  const open: Promise<void>[] = [];
-  const ids = async () => (await world.db.selectFrom('instances').select('id').where('deleted_at', 'is', null).orderBy('id').execute()).map(({ id }) => id);
-  const send = (...request: Parameters<Stage['call']>) => { open.push(stage.call(...request).then(({ status }) => { if (status >= 200 && status < 300) accepted++; })); };
-  const onOne = async (act: (id: string) => void) => { const all = await ids(); if (all.length > 0) act(random.pick(all)); };
-  const moves: Record<string, () => unknown> = {
-    create: () => send('POST', '/v2.1/servers', { server: { name: 's', imageRef: world.image, flavorRef: world.flavor, networks: random.chance(0.3) ? 'none' : [{ uuid: world.net }] } }),
-    remove: () => onOne((id) => send('DELETE', `/v2.1/servers/${id}`)),
-    act: () => onOne((id) => send('POST', `/v2.1/servers/${id}/action`, random.pick(ACTIONS))),
-    rebuild: () => onOne((id) => send('POST', `/v2.1/servers/${id}/action`, { rebuild: { imageRef: world.image } })),
-    attach: () => onOne((id) => send('POST', `/v2.1/servers/${id}/os-interface`, { interfaceAttachment: { net_id: world.net } })),
-    hosts: () => stage.refuse(random.pick(SIMULATED_VERBS), random.pick([0, 0.5, 1])),
-    // The whole machine stands still: for everybody time is over at once.
-    freeze: () => { stage.count('freeze'); world.time.now += random.pick([5000, 40_000, 200_000]); },
-  };
-  const names = ['create', 'create', 'create', 'create', 'remove', 'act', 'act', 'act', 'act', 'rebuild', 'attach', 'hosts', 'freeze'];
-  moves.create!();
-  for (let turn = 2 + random.below(10); turn > 0; turn--) {
-    await pause(random.below(random.pick([5, 300, 3000, 8000])));
-    await moves[random.pick(names)]!();
-  }
-  await Promise.all(open);
-  return accepted;
+    return { seed, wrong, accepted, operations: Object.values(ends).reduce((sum, one) => sum + one, 0), ends, repaired: stage.repaired, faults: stage.counts, statements: world.turns.statements - before, course: world.turns.courseSoFar() };
+  }));
 }
 
 const TABLES = ['operations', 'operation_steps', 'commands', 'outbox', 'instance_actions', 'instance_faults', 'instance_metadata', 'migrations', 'instances', 'quota_usages', 'hosts', 'services'] as const;
@@ -214,7 +193,7 @@ const TABLES = ['operations', 'operation_steps', 'commands', 'outbox', 'instance
 /** The next schedule begins with an empty world. */
 async function wipe({ db, network, placement }: World): Promise<void> {
   for (const table of TABLES) await db.deleteFrom(table).execute();
-  network.ports.clear();
+  network.clear();
   placement.claims.clear();
   placement.hosts.clear();
   placement.log.length = 0;

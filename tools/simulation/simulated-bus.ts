@@ -74,7 +74,10 @@ async function serve<C extends Contract>(bus: Bus, contract: C, handlers: Handle
   const wrapped = Object.fromEntries(Object.entries(handlers).map(([name, handle]: [string, (input: never, meta: MessageMeta) => Promise<unknown>]) =>
     [name, (input: never, meta: MessageMeta) => heard(process, contract.name, () => handle(input, meta), meta)])) as Handlers<C>;
   const served = await bus.serve(contract, wrapped, options);
-  process.onDeath(() => { process.spec.world.outsider.run(() => void served.stop()); });
+  const stop = () => { process.spec.world.outsider.run(() => void served.stop()); };
+  if (!process.dead) process.onDeath(stop);
+  // It died while it began to serve.
+  else stop();
   return served;
 }
 

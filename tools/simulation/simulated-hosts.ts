@@ -17,6 +17,7 @@ const SLOW_DISK_MS = 3000;
 /** What a planted bug may do to a host: to what its disk says when its agent begins, and to what the agent knows. */
 export interface SpoiledHost {
   records?(records: HostRecord[]): HostRecord[];
+  memory?(memory: HostMemory): void;
 }
 
 /** A host of one schedule: its machines and its disk outlive its agent; its agent is the product's own, over a driver that pretends. */
@@ -42,6 +43,7 @@ export class PlayedHost {
     const process = this.process = new SimulatedProcess(spec);
     void process.run(async () => {
       const memory = this.memory = hostMemory(this.spoil.records?.(this.records) ?? this.records, (record) => this.write(record));
+      this.spoil.memory?.(memory);
       const host = new SimulatedHost({
         fleet: FLEET, index: this.index, bus: this.watched(simulatedBus(this.world.broker.connect(fleetUser(FLEET))), memory), memory: { of: () => memory }, logger: this.world.logger,
         totals: TOTALS, simulation: this.simulation, seed: this.simulation.seed, driver: this.driver, link: this.link,

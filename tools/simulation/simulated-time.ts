@@ -78,10 +78,10 @@ export class SimulatedTime {
     }
   }
 
-  /** Lets a little time pass while processes are at work. */
-  pass(ms: number): void {
+  /** Lets a little time pass while processes are at work, and whoever waited for it get on. */
+  async pass(ms: number): Promise<void> {
     this.now += ms;
-    this.fireDue();
+    if (this.fireDue()) await this.quiet();
   }
 
   /** To the next timer; false when there is none. */
@@ -94,7 +94,8 @@ export class SimulatedTime {
     return true;
   }
 
-  private fireDue(): void {
+  private fireDue(): boolean {
+    let fired = false;
     // What they set anew is not due at this moment, or comes with the next.
     for (let left = this.timers.length; left > 0 && this.timers[0] && this.timers[0].due <= this.now; left--) {
       const timer = this.timers.shift()!;
@@ -104,7 +105,9 @@ export class SimulatedTime {
         this.place(timer);
       }
       timer.run();
+      fired = true;
     }
+    return fired;
   }
 
   soon(run: () => void): NodeJS.Immediate {

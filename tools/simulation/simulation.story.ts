@@ -5,7 +5,7 @@ import type { FaultCounts } from './simulated-process';
 import { installWorlds, World } from './world';
 
 const SEED = Number(process.env.SIMULATE_SEED ?? 20261125);
-const SCHEDULES = Number(process.env.SIMULATE_SCHEDULES ?? 24);
+const SCHEDULES = Number(process.env.SIMULATE_SCHEDULES ?? 200);
 const REPLAY = process.env.SIMULATE_REPLAY;
 
 const WORLDS = Number(process.env.SIMULATE_WORLDS ?? 4);
@@ -20,7 +20,7 @@ afterAll(async () => {
 
 it(`holds every invariant after ${SCHEDULES} schedules of faults`, async () => {
   const seeds = REPLAY === undefined ? Array.from({ length: SCHEDULES }, (_, index) => SEED + index) : [Number(REPLAY)];
-  const sum = { schedules: 0, accepted: 0, operations: 0, statements: 0, violations: 0, faults: {} as FaultCounts };
+  const sum = { schedules: 0, accepted: 0, operations: 0, statements: 0, violations: 0, repaired: 0, faults: {} as FaultCounts, ends: {} as Record<string, number> };
   const failed: Outcome[] = [];
   const before = cpuSeconds(worlds);
   // One world waits for its database while another works.
@@ -28,8 +28,9 @@ it(`holds every invariant after ${SCHEDULES} schedules of faults`, async () => {
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
       const outcome = await runSchedule(world, seed);
       sum.schedules++;
-      for (const what of ['accepted', 'operations', 'statements'] as const) sum[what] += outcome[what];
+      for (const what of ['accepted', 'operations', 'statements', 'repaired'] as const) sum[what] += outcome[what];
       for (const [kind, count] of Object.entries(outcome.faults) as [keyof FaultCounts, number][]) sum.faults[kind] = (sum.faults[kind] ?? 0) + count;
+      for (const [end, count] of Object.entries(outcome.ends)) sum.ends[end] = (sum.ends[end] ?? 0) + count;
       if (outcome.wrong.length > 0) {
         sum.violations++;
         failed.push(outcome);
@@ -46,18 +47,31 @@ it(`holds every invariant after ${SCHEDULES} schedules of faults`, async () => {
 const SEEDS = 150;
 
 describe('a planted bug is found', () => {
-  it.each(Object.entries(PLANTED_BUGS))('%s', async (_name, { finds, ...bug }) => {
+  it.each(Object.entries(PLANTED_BUGS))('%s', async (name, { finds, ...bug }) => {
     const found: Outcome[] = [];
     const seeds = Array.from({ length: SEEDS }, (_, index) => index + 1);
     await Promise.all(worlds.map(async (world) => {
       for (let seed = seeds.shift(); seed !== undefined && found.length === 0; seed = seeds.shift()) {
         const outcome = await runSchedule(world, seed, bug);
-        if (outcome.wrong.some((one) => finds.test(one)) && (!bug.favours || outcome.faults[bug.favours])) found.push(outcome);
+        if (outcome.wrong.some((one) => finds.test(one)) && (!bug.favours || outcome.faults[bug.favours])) {
+          found.push(outcome);
+          process.stderr.write(`${name}: seed ${seed}\n`);
+        }
       }
     }));
     expect(found).not.toEqual([]);
   }, 300_000);
 });
+
+it('takes the same course again with the same seed, whatever ran before', async () => {
+  const seeds = [5, 11, 112, SEED];
+  const [there, back] = await Promise.all([seeds, [...seeds].reverse()].map(async (order, index) => {
+    const outcomes: Outcome[] = [];
+    for (const seed of order) outcomes.push(await runSchedule(worlds[index]!, seed));
+    return outcomes;
+  }));
+  expect(back!.reverse()).toEqual(there);
+}, 300_000);
 
 /** Of this process and the databases. */
 function cpuSeconds(all: World[]): number {

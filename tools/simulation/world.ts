@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import { silentLogger, createLogger, newHexId } from '@virga/core';
+import { silentLogger, createLogger } from '@virga/core';
 import { createDatabase, migrate, sql, type Kysely } from '@virga/db';
 import { MemoryBroker } from '@virga/rpc';
 import { createNetworkViews, FakeImages, FakeNetwork, FakePlacement, startOwnMariaDb, testIdentity, type OwnMariaDb } from '@virga/testing';
@@ -10,7 +10,8 @@ import type { ComputeDb } from '../../apps/compute-api/src/db/schema';
 import { NeighbourApi } from '../../apps/compute-api/src/proxies/neighbour-api';
 import { Random } from './random';
 import { simulatedBus } from './simulated-bus';
-import { DatabaseTurns, simulatedDatabase } from './simulated-database';
+import { DatabaseTurns } from './database-turns';
+import { simulatedDatabase, type SimulatedDatabase } from './simulated-database';
 import { currentProcess, SimulatedProcess, type Surroundings } from './simulated-process';
 import { installTimes, realPause, SimulatedTime } from './simulated-time';
 
@@ -27,35 +28,44 @@ export type App = Awaited<ReturnType<typeof createComputeApp>>;
 /** Puts the worlds' times and chance in place of this JavaScript realm's own; returns how to take them away again. */
 export function installWorlds(): () => void {
   const { random } = Math;
-  const { randomUUID } = crypto;
+  const { randomUUID, randomBytes, randomInt } = crypto;
   const uninstall = installTimes(currentProcess);
   const chance = () => currentProcess()?.spec.world.chance;
   Math.random = () => chance()?.next() ?? random();
   crypto.randomUUID = (options) => (chance()?.uuid() as ReturnType<typeof randomUUID> | undefined) ?? randomUUID(options);
+  Object.assign(crypto, {
+    randomBytes: (count: number) => chance()?.bytes(count) ?? randomBytes(count),
+    randomInt: (most: number) => chance()?.below(most) ?? randomInt(most),
+  });
   return () => {
     uninstall();
     Math.random = random;
-    crypto.randomUUID = randomUUID;
+    Object.assign(crypto, { randomUUID, randomBytes, randomInt });
   };
 }
 
 /** What one schedule after the other runs in: compute's HTTP side and database, its neighbours, and a time that is not the real one. */
 export class World implements Surroundings {
   flavor = '';
+  largeFlavor = '';
   image = '';
   net = '';
-  readonly projectId = newHexId();
+  readonly projectId = '5eed5eed5eed5eed5eed5eed5eed5eed';
   chance = new Random(1);
   private driving = true;
   private driven: Promise<void> = Promise.resolve();
   readonly outsider: SimulatedProcess;
 
   private constructor(
-    readonly mariadb: OwnMariaDb, readonly time: SimulatedTime, readonly turns: DatabaseTurns, readonly db: Kysely<ComputeDb>, private readonly closeDatabase: () => Promise<void>,
+    readonly mariadb: OwnMariaDb, readonly time: SimulatedTime, readonly turns: DatabaseTurns, private readonly database: SimulatedDatabase<ComputeDb>,
     readonly broker: MemoryBroker, readonly placement: FakePlacement, readonly network: FakeNetwork, readonly images: FakeImages, readonly logger: typeof silentLogger,
     private readonly monitor: mysql.Connection,
   ) {
     this.outsider = new SimulatedProcess({ world: this, name: 'world', random: new Random(0), counts: {}, rate: 0 });
+  }
+
+  get db(): Kysely<ComputeDb> {
+    return this.database.db;
   }
 
   private identity!: Awaited<ReturnType<typeof testIdentity>>;
@@ -67,22 +77,19 @@ export class World implements Surroundings {
 
   static async open(): Promise<World> {
     const mariadb = await startOwnMariaDb({ parent: MEMORY });
-    await mariadb.execute('SET GLOBAL innodb_flush_log_at_trx_commit = 0');
+    // A thread of its own counts rows in its own time, and what it has counted decides how a statement is done and what it locks.
+    await mariadb.execute('SET GLOBAL innodb_flush_log_at_trx_commit = 0; SET GLOBAL innodb_stats_auto_recalc = OFF; SET GLOBAL innodb_purge_rseg_truncate_frequency = 1');
     const url = await mariadb.createSchema(SCHEMA);
     const plain = createDatabase<ComputeDb>({ url });
     await migrate(plain, computeMigrations);
     await plain.destroy();
     await createNetworkViews(mariadb, SCHEMA);
     const monitor = await mysql.createConnection({ socketPath: mariadb.socketPath, user: 'root' });
-    const lockWaits = async () => {
-      const [rows] = await monitor.query("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'");
-      return Number((rows as { Value: string }[])[0]!.Value);
-    };
     const time = new SimulatedTime();
-    const turns = new DatabaseTurns(lockWaits);
+    const turns = new DatabaseTurns(time);
     const logger = process.env.STORY_LOG ? createLogger('simulation', process.env.STORY_LOG) : silentLogger;
-    const { db, close } = simulatedDatabase<ComputeDb>(url, time, turns);
-    const world = new World(mariadb, time, turns, db, close, new MemoryBroker({ logger, retryDelayMs: 1000, maxAttempts: 30 }), new FakePlacement(), new FakeNetwork(), new FakeImages(), logger, monitor);
+    const database = await simulatedDatabase<ComputeDb>(url, time, turns);
+    const world = new World(mariadb, time, turns, database, new MemoryBroker({ logger, retryDelayMs: 1000, maxAttempts: 30 }), new FakePlacement(), new FakeNetwork(), new FakeImages(), logger, monitor);
     world.seed(new Random(1));
     world.driven = world.drive();
     await world.outsider.run(() => world.furnish());
@@ -106,8 +113,25 @@ export class World implements Surroundings {
     this.admin = this.identity.sign({ roles: ['admin'], lifetime: LIFETIME_S });
     this.image = images.add();
     this.net = network.addNetwork('net1');
-    this.flavor = (await this.call('POST', '/v2.1/flavors', { flavor: { name: 'm1.tiny', ram: 64, vcpus: 1, disk: 1 } }, true)).body.flavor.id as string;
+    const flavor = async (name: string, ram: number, vcpus: number) => (await this.call('POST', '/v2.1/flavors', { flavor: { name, ram, vcpus, disk: 1 } }, true)).body.flavor.id as string;
+    this.flavor = await flavor('m1.tiny', 64, 1);
+    this.largeFlavor = await flavor('m1.small', 128, 2);
     await this.call('PUT', `/v2.1/os-quota-sets/${this.projectId}`, { quota_set: { instances: 6, cores: -1, ram: -1 } }, true);
+  }
+
+  /**
+   * Does `schedule` while the database takes away nothing of what is deleted in it, and waits for that afterwards. Its own thread does it in
+   * its own time, and what is still in an index decides which gaps a transaction locks.
+   */
+  async withoutPurge<T>(schedule: () => Promise<T>): Promise<T> {
+    await this.monitor.query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
+    try {
+      return await schedule();
+    } finally {
+      await this.database.rest();
+      await this.monitor.query('COMMIT');
+      await this.monitor.query('SET GLOBAL innodb_max_purge_lag_wait = 0');
+    }
   }
 
   /** From here on all that product code leaves to chance follows from the seed. */
@@ -121,11 +145,7 @@ export class World implements Surroundings {
     const { time, turns } = this;
     while (this.driving) {
       await time.quiet();
-      // Whose turn it is must not depend on how fast a connection was made.
-      if (turns.opening > 0) await realPause(1);
-      else if (turns.any) await turns.next();
-      else if (!(await turns.stuck())) await realPause(1);
-      else if (!time.next()) await realPause(1);
+      if (!(await turns.next()) && !time.next()) await realPause(1);
     }
   }
 
@@ -141,15 +161,15 @@ export class World implements Surroundings {
   /** What the project's usage says, and what its rows say. */
   async usage(): Promise<{ booked: unknown; counted: unknown }> {
     const booked = await this.db.selectFrom('quota_usages').select(['instances', 'cores', 'ram']).where('project_id', '=', this.projectId).executeTakeFirst();
-    const { rows: [counted] } = await sql<unknown>`SELECT CAST(COUNT(*) AS INT) AS instances, CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus')), 0) AS INT) AS cores,
-      CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram')), 0) AS INT) AS ram FROM instances WHERE project_id = ${this.projectId} AND deleted_at IS NULL`.execute(this.db);
+    const { rows: [counted] } = await sql<unknown>`SELECT CAST(COUNT(*) AS INT) AS instances, CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.vcpus') + held_cores), 0) AS INT) AS cores,
+      CAST(COALESCE(SUM(JSON_VALUE(flavor_json, '$.ram') + held_ram), 0) AS INT) AS ram FROM instances WHERE project_id = ${this.projectId} AND deleted_at IS NULL`.execute(this.db);
     return { booked: booked ?? { instances: 0, cores: 0, ram: 0 }, counted };
   }
 
   async close(): Promise<void> {
     this.driving = false;
     await this.driven;
-    await this.closeDatabase();
+    await this.database.close();
     await this.monitor.end();
     await this.mariadb.stop();
   }

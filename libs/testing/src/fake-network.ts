@@ -23,6 +23,13 @@ export class FakeNetwork {
     return id;
   }
 
+  /** Forgets ports and addresses, as if none had ever been made. */
+  clear(): void {
+    this.ports.clear();
+    this.groupsOf.clear();
+    this.next = 10;
+  }
+
   /** A port as a user makes it. */
   addPort(networkId: string, projectId: string, ipAddress?: string): string {
     return this.makePort(this.networks.get(networkId)!, projectId, null, ipAddress, false).portId;

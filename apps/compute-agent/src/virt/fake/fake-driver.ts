@@ -106,6 +106,11 @@ export class FakeDriver implements VirtDriver {
     return [...this.machines].map(([instanceId, { powerState }]) => ({ instanceId, powerState }));
   }
 
+  /** The instances whose machine runs at this moment. */
+  running(): string[] {
+    return [...this.machines].flatMap(([instanceId, { powerState }]) => (powerState === running ? [instanceId] : []));
+  }
+
   async facts(): ReturnType<VirtDriver['facts']> {
     const { vcpus, memoryMb } = this.options;
     return {
