@@ -2,6 +2,7 @@ import { conductorContract, type MigrationLimits } from '@virga/contracts';
 import { PeriodicWork, type Logger } from '@virga/core';
 import { OutboxRelay, type Kysely } from '@virga/db';
 import type { Bus, Served } from '@virga/rpc';
+import { Evacuator, type EvacuatorOptions } from './evacuation/evacuator';
 import { DrainKeeper } from './drains/drain-keeper';
 import { serveConsoles } from './consoles/serve-consoles';
 import type { ComputeDb } from './db/schema';
@@ -57,6 +58,10 @@ export interface ConductorOptions {
   resize?: ResizeSettings;
   /** Cuts a dead host's power before its instances are evacuated; without it an operator's word counts. */
   fence?: Fence;
+  /** So long after a host should have reported its instances are evacuated without being asked, s; 0 or absent = never. */
+  evacuateAfterSeconds?: number;
+  /** How it goes about that, for tests. */
+  evacuator?: Pick<EvacuatorOptions, 'everyMs' | 'againSeconds'>;
   /** After so long a resize that nobody has confirmed is confirmed, s; 0 or absent = never. */
   resizeConfirmSeconds?: number;
 }
@@ -69,7 +74,7 @@ export class Conductor {
   private served: Served[] = [];
 
   constructor(private readonly options: ConductorOptions) {
-    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs, keep, hostname, resizeConfirmSeconds = 0 } = options;
+    const { db, bus, logger, leaseMs, sweepMs, deadHostGraceMs, metrics, reconcileMs, keep, hostname, resizeConfirmSeconds = 0, evacuateAfterSeconds = 0 } = options;
     this.relay = new OutboxRelay(db, outboxPublisher(db, bus), logger);
     this.engine = new ConductorEngine({
       db, logger, neighbours: neighboursOn(bus), workflows: options.workflows ?? {
@@ -85,6 +90,7 @@ export class Conductor {
       new ServiceRegistrar({ db, logger, neighbours, hostname }),
       ...(keep ? [new Pruner({ db, logger, ...keep })] : []),
       new DrainKeeper({ db, logger, neighbours, wakeRelay, ...(options.drainAtOnce !== undefined && { atOnce: options.drainAtOnce }) }),
+      ...(evacuateAfterSeconds > 0 ? [new Evacuator({ db, logger, afterSeconds: evacuateAfterSeconds, canFence: options.fence !== undefined, wakeRelay, ...options.evacuator })] : []),
       ...(resizeConfirmSeconds > 0 ? [new ResizeConfirmer({ db, logger, afterSeconds: resizeConfirmSeconds, wakeRelay })] : []),
       ...(reconcileMs !== 0 ? [new Reconciler({ ...this.repairContext(), invariants: INVARIANTS, ...(reconcileMs !== undefined && { everyMs: reconcileMs }), ...(metrics && { events: metrics }) })] : []),
     ];

@@ -70,6 +70,9 @@ export const ConductorConfig = Type.Object({
     default: 600, minimum: 1, description: 'How long a live migration that was interrupted after the switch to post-copy is taken up again before the guest is given up, seconds.',
   }),
   VIRGA_COMPUTE_DRAIN_AT_ONCE: Type.Integer({ default: 2, minimum: 1, maximum: 64, description: 'Guests of a drained host that are moved at the same time.' }),
+  VIRGA_COMPUTE_EVACUATE_AFTER_SECONDS: Type.Integer({
+    default: 0, minimum: 0, maximum: 86_400, description: 'So long after a host should have reported it is taken for dead, fenced, and its servers are evacuated without anybody asking; nothing is done while more than half of the hosts are silent. 0: never.',
+  }),
   VIRGA_COMPUTE_FENCE_COMMAND: Type.String({
     default: '', pattern: '^(/.*)?$', description: 'Program that gets the name of a dead host and cuts its power before its servers are evacuated; exit code 0 says that it is surely off. Empty: an administrator says so by forcing the compute service down.',
   }),

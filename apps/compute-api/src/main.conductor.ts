@@ -35,6 +35,7 @@ async function main(): Promise<void> {
         recoverMs: config.VIRGA_COMPUTE_MIGRATION_RECOVER_SECONDS * 1000,
       },
       drainAtOnce: config.VIRGA_COMPUTE_DRAIN_AT_ONCE,
+      evacuateAfterSeconds: config.VIRGA_COMPUTE_EVACUATE_AFTER_SECONDS,
       ...(config.VIRGA_COMPUTE_FENCE_COMMAND && { fence: fenceByCommand(config.VIRGA_COMPUTE_FENCE_COMMAND) }),
       resize: { sameHost: config.VIRGA_COMPUTE_ALLOW_RESIZE_TO_SAME_HOST }, resizeConfirmSeconds: config.VIRGA_COMPUTE_RESIZE_CONFIRM_WINDOW,
       simulatedFleets: config.VIRGA_COMPUTE_SIMULATED_FLEETS.split(',').filter(Boolean),

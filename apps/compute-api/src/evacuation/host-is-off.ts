@@ -9,7 +9,7 @@ export type Fence = (hostname: string) => Promise<void>;
 
 const FENCE_TIMEOUT_MS = 120_000;
 /** What a host may need to switch its guests off, once it has begun. */
-const SWITCHING_OFF_SECONDS = 10;
+export const SWITCHING_OFF_SECONDS = 10;
 
 /** A program of the operator's that gets the host's name as its only argument; exit code 0 says that the host is surely off. */
 export const fenceByCommand = (command: string): Fence => (hostname) => new Promise((resolve, reject) => {
