@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A second Debian machine on this one, for the trial of `virga host join`: a file system of its own from debootstrap, and network,
 # mount, UTS, IPC and PID namespaces of its own. Needs root and debootstrap.
-#   machine.sh make ROOT             debootstrap into ROOT, clone this repository's HEAD to /opt/virga there, install what a host needs
+#   machine.sh make ROOT             debootstrap into ROOT, clone this repository's HEAD to /opt/virga there, install what a host needs;
+#                                    where that was done before, only what has changed since
 #   machine.sh start ROOT NAME       switch it on; prints the PID of its first process
 #   machine.sh run ROOT COMMAND...   run a command in it
 #   machine.sh stop ROOT             cut its power
@@ -20,11 +21,15 @@ enter='
 
 case $verb in
   make)
-    [[ ! -e $root/opt/virga ]] || { echo "$root exists already" >&2; exit 2; }
     if [[ ! -e $root/etc/debian_version ]]; then
       debootstrap --variant=minbase --include=ca-certificates,git,iproute2 bookworm "$root" >"$root.debootstrap.log"
     fi
-    git clone -q "$here" "$root/opt/virga"
+    if [[ -e $root/opt/virga/.git ]]; then
+      git -C "$root/opt/virga" fetch -q "$here" HEAD
+      git -C "$root/opt/virga" reset -q --hard FETCH_HEAD
+    else
+      git clone -q "$here" "$root/opt/virga"
+    fi
     # How this machine reaches the package registries holds there, too.
     for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /root/.npmrc /etc/apt/apt.conf.d/*; do
       [[ ! -f $file || $file == *docker* ]] || install -D -m 644 "$file" "$root$file"

@@ -26,7 +26,8 @@ clean_up() {
 }
 trap clean_up EXIT
 
-[[ -e $machine/opt/virga/dist/deploy/main.js ]] || "$root/e2e/join/machine.sh" make "$machine"
+[[ $(git -C "$machine/opt/virga" rev-parse HEAD 2>/dev/null) == "$(git -C "$root" rev-parse HEAD)" && -e $machine/opt/virga/dist/.sources ]] ||
+  { say 'machine: is made, or brought to this version'; "$root/e2e/join/machine.sh" make "$machine"; }
 # What it was in an earlier trial is forgotten; the private Node stays.
 find "$machine/var/lib/virga" -mindepth 1 -maxdepth 1 ! -name node ! -name log -exec rm -rf {} + 2>/dev/null || true
 say "machine: $(chroot "$machine" cat /etc/debian_version) $(du -sm --one-file-system "$machine" | cut -f1) MB"
