@@ -22,6 +22,7 @@ enter='
 case $verb in
   make)
     if [[ ! -e $root/etc/debian_version ]]; then
+      command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap >/dev/null
       debootstrap --variant=minbase --include=ca-certificates,git,iproute2 bookworm "$root" >"$root.debootstrap.log"
     fi
     if [[ -e $root/opt/virga/.git ]]; then
