@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemClock } from '@virga/core';
 import { loadSite, type Launch } from '../load-site';
 import type { Options } from '../options';
 import { partsOf } from '../parts/catalog';
@@ -16,6 +17,8 @@ import { runGraph, type Task } from '../task-graph';
 
 /** How long guests may take to shut themselves down. */
 const GUEST_PATIENCE_MS = 20_000;
+/** A process that was told to end is in the list of processes for a moment longer; on a busy machine one sees it there. */
+const LEAVE_MS = 5000;
 
 /** Stops everything in the reverse of the order in which it started; the data stays. Exit code 1 if something is left. */
 export async function down(launch: Launch, _options: Options): Promise<number> {
@@ -30,10 +33,18 @@ export async function stopCloud(site: Site, startedAt: number, guestPatienceMs =
   } finally {
     progress.stop();
   }
-  const leftovers = findLeftovers(site);
+  const leftovers = await leftoversAfter(site, LEAVE_MS);
   for (const leftover of leftovers) progress.say(`LEFT BEHIND: ${leftover}`);
   progress.say(leftovers.length === 0 ? 'down: nothing is left running; the data stays' : `down: ${leftovers.length} things are left behind`);
   return leftovers.length === 0 ? 0 : 1;
+}
+
+/** What is left, once what is about to go has had `ms` for it. */
+async function leftoversAfter(site: Site, ms: number): Promise<string[]> {
+  for (const end = Date.now() + ms; ; await systemClock.sleep(100)) {
+    const leftovers = findLeftovers(site);
+    if (leftovers.length === 0 || Date.now() >= end) return leftovers;
+  }
 }
 
 /** Stopping a part that did not run is not worth a line. */
