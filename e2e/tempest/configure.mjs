@@ -1,7 +1,8 @@
 /**
  * Writes a Tempest workspace for a running cloud: node e2e/tempest/configure.mjs DIR. Reads the OS_* variables of an
  * administrator (`./virga openrc`), makes two small images and flavors if they are missing, and says in tempest.conf
- * what the cloud itself tells of its versions, extensions and hosts. Guests are not contacted.
+ * what the cloud itself tells of its versions, extensions and hosts. Guests are not contacted. TEMPEST_IMAGE and TEMPEST_FLAVOR
+ * name an image and a flavor of the cloud, for tests of servers that print something.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -24,6 +25,8 @@ const login = await ask('POST', `${authUrl}/auth/tokens`, {
 token = login.headers.get('x-subject-token');
 const urlOf = (type) => login.body.token.catalog.find((service) => service.type === type).endpoints.find((endpoint) => endpoint.interface === 'public').url.replace(/\/$/, '');
 const [compute, image, network] = [urlOf('compute'), `${urlOf('image').replace(/\/v2$/, '')}/v2`, `${urlOf('network').replace(/\/v2\.0$/, '')}/v2.0`];
+
+const { TEMPEST_IMAGE: imageName = 'tempest-1', TEMPEST_FLAVOR: flavorName = 'tempest.small' } = process.env;
 
 async function imageId(name) {
   const [found] = (await ask('GET', `${image}/images?name=${name}&status=active`)).body.images;
@@ -50,7 +53,7 @@ const settings = {
   'identity-feature-enabled': { api_v2: false, api_v2_admin: false },
   service_available: { nova: true, neutron: true, glance: true, cinder: false, swift: false, horizon: false },
   compute: {
-    region, image_ref: await imageId('tempest-1'), image_ref_alt: await imageId('tempest-2'), flavor_ref: await flavorId('tempest.small', 64), flavor_ref_alt: await flavorId('tempest.medium', 128),
+    region, image_ref: await imageId(imageName), image_ref_alt: await imageId('tempest-2'), flavor_ref: await flavorId(flavorName, 64), flavor_ref_alt: await flavorId('tempest.medium', 128),
     min_microversion: version.min_version, max_microversion: version.version, min_compute_nodes: hosts.length, build_timeout: 180, build_interval: 1,
   },
   'compute-feature-enabled': {

@@ -3,6 +3,7 @@
 # networks. Usage: eval "$(./virga openrc)"; e2e/tempest/run.sh [-j WORKERS] [-d DIR] REGEX... | LISTFILE
 #   e2e/tempest/run.sh tempest.api.compute.admin.test_aggregates 'tempest\.api\.compute\.keypairs'
 #   e2e/tempest/run.sh my-tests.txt          # one test id or regular expression a line, # for comments
+#   TEMPEST_IMAGE=tiny TEMPEST_FLAVOR=m1.tiny e2e/tempest/run.sh test_get_console_output   # guests that print something
 # Prints the tests that failed and `N passed, N failed, N skipped`; exit code 0 when none failed and some ran.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
