@@ -153,7 +153,8 @@ it('the agent of the host is killed: the line is back with all that was printed,
   const { pid } = parts.find(({ name }) => name === 'host2-agent')!;
   const marks = Object.fromEntries(await Promise.all(KINDS.map(async (kind) => [kind, (await pages[kind].states()).length]))) as Record<Kind, number>;
   // Printed while nobody looks.
-  await pages.serial.type('sleep 1; echo unseen-$((6*7))');
+  await pages.serial.type('echo armed-$((6*7)); sleep 5; echo unseen-$((6*7))');
+  await until('the guest to be at it', async () => (await page.innerText('.xterm-rows')).includes('armed-42'), 30_000, 50);
   process.kill(pid, 'SIGKILL');
   for (const kind of KINDS) {
     const seen = await until(`${kind} to be back`, async () => {
@@ -176,8 +177,9 @@ it('the host loses its power: the page says so, and is back when the host is', a
     figures[`${kind} fenced, ms from the command to the page`] = Date.now() - since;
   }
   await pages.novnc.picture('unreachable');
-  expect((await cloud.virga('up')).code).toBe(0);
-  for (const kind of KINDS) await pages[kind].untilStatus(/^Connected\.$/);
+  const up = await cloud.virga('up');
+  expect({ code: up.code, said: up.code === 0 ? '' : `${up.stdout}\n${up.stderr}`.slice(-2000) }).toEqual({ code: 0, said: '' });
+  for (const kind of KINDS) await pages[kind].untilStatus(/^Connected\.$/, 180_000);
   // The guest has booted anew, and is typed into on the pages of before.
   for (const kind of SCREENS) await pages[kind].untilTextIsSeen();
   await until('a shell', async () => /VIRGA-READY/.test((await cloud.consoleLog(SERVER)).split('again-42').at(-1)!), 180_000, 2000);

@@ -24,11 +24,10 @@ export async function readConsoleLog(path: string, maxBytes: number, lines?: num
   return lines === undefined ? output : lastLines(output, lines);
 }
 
+/** As OpenStack counts: what stands after the last newline is a line, too, be it empty. */
 export function lastLines(output: Buffer, lines: number): Buffer {
   if (lines <= 0) return Buffer.alloc(0);
   let start = output.length;
-  // A newline at the very end closes the last line and does not begin another.
-  if (output[start - 1] === 0x0a) start--;
   for (let count = 0; count < lines; count++) {
     const previous = start > 0 ? output.lastIndexOf(0x0a, start - 1) : -1;
     if (previous < 0) return output;
