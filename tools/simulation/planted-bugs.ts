@@ -8,6 +8,7 @@ import type { SimulatedVerb } from '../../apps/compute-agent/src/virt/fake/simul
 import { WORKFLOWS } from '../../apps/compute-api/src/workflows';
 import type { FaultKind } from './simulated-process';
 import type { SpoiledHost } from './simulated-hosts';
+import type { Move } from './storm';
 
 type Workflows = EngineOptions['workflows'];
 
@@ -20,6 +21,8 @@ export interface PlantedBug {
   blind?: boolean;
   /** What an API process has accepted and not yet passed on goes with it. */
   outboxInMemory?: boolean;
+  /** How often conductors look for such operations, ms. */
+  sweepMs?: number;
   /** How long a conductor's claim holds, ms. */
   leaseMs?: number;
   /** Hosts that come back after a loss of power leave their guests off. */
@@ -28,6 +31,8 @@ export interface PlantedBug {
   localClocks?: boolean;
   /** Verbs that no host ever carries out. */
   refuses?: readonly SimulatedVerb[];
+  /** What users do, because it shows the mistake. */
+  moves?: readonly Move[];
   /** What the schedule is to have above all, because it shows the mistake. */
   favours?: FaultKind;
 }
@@ -73,6 +78,10 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
     favours: 'repeated', finds: /the same .* twice/,
     host: { memory: ({ journal }) => { journal.find = () => undefined; } },
   },
+  'a late command of an older generation is begun': {
+    favours: 'delayed', finds: /after one of generation/, moves: ['create', 'remove', 'act'],
+    host: { memory: ({ journal }) => { journal.generation = () => 0; } },
+  },
   'an answer that was lost leaves a claim that nobody knows': {
     favours: 'answerLost', finds: /claim|allocation/,
     workflows: steps('build-instance', (step) => (step.name !== 'claim_host' ? step : {
@@ -86,11 +95,14 @@ export const PLANTED_BUGS: Record<string, KnownBug> = {
     })),
   },
   'an error of the database is taken for success': {
-    favours: 'databaseError', finds: /ports are left|port-belongs|claims are left|allocation-belongs|other instances/,
+    favours: 'databaseError', finds: /ports are left|port-belongs|claims are left|allocation-belongs|other instances/, moves: ['create', 'remove'],
     workflows: steps('delete-instance', (step) => ({ ...step, do: (context) => step.do(context).catch(nothing) })),
   },
   'a step gives the quota back twice': { favours: 'commitAnswerLost', finds: /usage|quota/, workflows: quotaInAStep },
+  'claims hold by the clocks of processes': { favours: 'clockSkew', finds: /taken over/, localClocks: true, leaseMs: 15_000, sweepMs: 200 },
   'the work of a conductor that has died is nobody\'s': { favours: 'conductorCrash', finds: /does not end/, leaseMs: 1e9 },
+  'what an API process had accepted goes with it': { favours: 'apiCrash', finds: /does not end/, blind: true, outboxInMemory: true },
+  'guests stay off when their host has been without power': { favours: 'hostCrash', finds: /is off and nobody has stopped it/, staysOff: true, refuses: [], moves: ['create'] },
   'an agent forgets what it had begun when it died': {
     favours: 'agentCrash', finds: /never told how it ended/,
     host: { records: (records) => records.filter((record) => record.kind !== 'begin' || records.some((other) => other.kind === 'end' && other.report.commandId === record.command.commandId)) },

@@ -10,7 +10,7 @@ import { simulatedBus } from './simulated-bus';
 import { FLEET, PlayedHost } from './simulated-hosts';
 import { SimulatedProcess, type FaultCounts, type FaultKind, type ProcessSpec } from './simulated-process';
 import type { World } from './world';
-import { judge, settle, tidyUp } from './judge';
+import { begunInOrder, judge, settle, tidyUp } from './judge';
 import { storm } from './storm';
 import { watch } from './watch';
 
@@ -111,7 +111,7 @@ export class Stage {
     void process.run(async () => {
       const conductor = new Conductor({
         db: world.db, bus: simulatedBus(world.broker.connect('conductor')), logger: world.logger, hostname: 'c', defaultZone: 'nova', reconcileMs: 0, simulatedFleets: [FLEET],
-        leaseMs: bug.leaseMs ?? 30_000, sweepMs: bug.blind ? 1e9 : 6000, deadHostGraceMs: 20_000, heartbeatIntervalMs: 10_000, hostLeaseMs: 35_000, ...(bug.workflows && { workflows: bug.workflows }),
+        leaseMs: bug.leaseMs ?? 30_000, sweepMs: bug.sweepMs ?? (bug.blind ? 1e9 : 6000), deadHostGraceMs: 20_000, heartbeatIntervalMs: 10_000, hostLeaseMs: 35_000, ...(bug.workflows && { workflows: bug.workflows }),
       });
       this.owners.set(conductor.engine.owner, process);
       await conductor.start();
@@ -179,6 +179,7 @@ export async function runSchedule(world: World, seed: number, bug: PlantedBug = 
     await stage.quieten();
     const wrong = [...await settle(stage), ...stage.seen];
     if (wrong.length === 0) wrong.push(...await judge(stage));
+    wrong.push(...begunInOrder(stage));
     const ended = await world.db.selectFrom('operations').groupBy(['kind', 'state']).orderBy('kind').orderBy('state').select(['kind', 'state', (eb) => eb.fn.countAll<number>().as('count')]).execute();
     const ends = Object.fromEntries(ended.map(({ kind, state, count }) => [`${kind} ${state}`, Number(count)]));
     if (bug !== NO_BUG || random.chance(0.3)) wrong.push(...await tidyUp(stage));

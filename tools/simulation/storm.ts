@@ -10,6 +10,7 @@ const WORDS = [{ confirmResize: null }, { revertResize: null }];
 const MOVES = [
   'create', 'create', 'create', 'create', 'remove', 'act', 'act', 'act', 'act', 'rebuild', 'attach', 'move', 'move', 'resize', 'answer', 'answer', 'hosts', 'freeze',
 ] as const;
+export type Move = (typeof MOVES)[number];
 
 /** What users and operators do; returns how many of their requests were accepted. */
 export async function storm(stage: Stage, random: Random): Promise<number> {
@@ -23,7 +24,7 @@ export async function storm(stage: Stage, random: Random): Promise<number> {
     if (all.length > 0) act(random.pick(all).id);
   };
   const action = (body: object, { admin = false, state }: { admin?: boolean; state?: string } = {}) => onOne((id) => send('POST', `/v2.1/servers/${id}/action`, body, admin), state);
-  const moves: Record<(typeof MOVES)[number], () => unknown> = {
+  const moves: Record<Move, () => unknown> = {
     create: () => send('POST', '/v2.1/servers', { server: { name: 's', imageRef: world.image, flavorRef: world.flavor, networks: random.chance(0.3) ? 'none' : [{ uuid: world.net }] } }),
     remove: () => onOne((id) => send('DELETE', `/v2.1/servers/${id}`)),
     act: () => action(random.pick(ACTIONS)),
@@ -40,7 +41,7 @@ export async function storm(stage: Stage, random: Random): Promise<number> {
   moves.create();
   for (let turn = 2 + random.below(11); turn > 0; turn--) {
     await pause(random.below(random.pick([5, 300, 3000, 8000])));
-    await moves[random.pick(MOVES)]();
+    await moves[random.pick(stage.bug.moves ?? MOVES)]();
   }
   await Promise.all(open);
   return accepted;
