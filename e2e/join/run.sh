@@ -31,7 +31,8 @@ trap clean_up EXIT
 # What it was in an earlier trial is forgotten; the private Node stays.
 find "$machine/var/lib/virga" -mindepth 1 -maxdepth 1 ! -name node ! -name log -exec rm -rf {} + 2>/dev/null || true
 say "machine: $(chroot "$machine" cat /etc/debian_version) $(du -sm --one-file-system "$machine" | cut -f1) MB"
-"${virga[@]}" up --state "$state" --name "$name" --port-offset "$offset" --hosts 1 >"$machine.up.log" || { tail -20 "$machine.up.log"; fail 'the cloud did not come up'; }
+known=(); [[ -e $state/site.json ]] || known=(--hosts 1)
+"${virga[@]}" up --state "$state" --name "$name" --port-offset "$offset" "${known[@]}" >"$machine.up.log" || { tail -20 "$machine.up.log"; fail 'the cloud did not come up'; }
 say "controller: $(tail -n 1 < <(grep 'is up' "$machine.up.log"))"
 
 pid=$("$root/e2e/join/machine.sh" start "$machine" "$joined")
