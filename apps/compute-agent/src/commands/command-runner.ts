@@ -1,8 +1,8 @@
-import { backoffMs, CloudError, conflict, errorMessage, systemClock, unavailable, withLogFields, type Logger } from '@virga/core';
+import { CloudError, conflict, unavailable, withLogFields, type Logger } from '@virga/core';
 import { HOST_VERBS, type CommandReport, type HostCommand, type HostVerb, type HostVerbArgs } from '@virga/contracts';
 import { Value } from '@sinclair/typebox/value';
-import { ConnectionLostError, NotConnectedError } from '@virga/ovsdb';
 import type { Journal } from '../journal/journal';
+import { outlastAbsence } from './outlast-absence';
 import { tellFailure } from './tell-failure';
 
 /** One function for each verb; what it returns becomes the report's result. */
@@ -11,10 +11,6 @@ export type VerbTable = {
 };
 
 const PATIENCE_MS = 45_000;
-/** What is over once the hypervisor, the switch or the control plane is back. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof CloudError ? error.kind === 'unavailable' : error instanceof NotConnectedError || error instanceof ConnectionLostError;
-
 const cancelled = () => new CloudError('conflict', 'Cancelled.');
 const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, verb);
 
@@ -162,17 +158,8 @@ export class CommandRunner {
    * A hypervisor or a switch that is just being restarted is waited for: to whoever sent the command it would look as if the
    * instance were at fault. Verbs bear being begun again.
    */
-  private async untilHostAnswers(command: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {
-    const end = Date.now() + this.patienceMs;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.perform(command, signal);
-      } catch (error) {
-        if (!isPassing(error) || signal.aborted || Date.now() >= end) throw error;
-        this.logger.info({ verb: command.verb, reason: errorMessage(error), attempt }, 'a part of the host is away; trying again');
-        await systemClock.sleep(backoffMs({ attempts: 0, baseMs: 250, maxMs: 2000 }, attempt), signal).catch(() => undefined);
-      }
-    }
+  private untilHostAnswers(command: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {
+    return outlastAbsence(() => this.perform(command, signal), { patienceMs: this.patienceMs, signal, logger: this.logger, what: command.verb });
   }
 
   private perform({ verb, args, instanceId }: HostCommand, signal: AbortSignal): Promise<Record<string, unknown>> {

@@ -1,8 +1,12 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, type Logger } from '@virga/core';
+import { outlastAbsence } from '../commands/outlast-absence';
 import { start } from '../instances/power';
 import type { InstanceHost } from '../instances/instance-host';
+
+/** How long parts of a host that has just booted are waited for, ms. */
+const PATIENCE_MS = 45_000;
 
 /** True the first time after the host has booted: the run directory is empty then. */
 export async function markBoot(runDir: string): Promise<boolean> {
@@ -40,7 +44,9 @@ async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: 
       logger.warn({ instanceId }, 'guest is not started again: the control plane has it elsewhere, or not at all');
       return;
     }
-    await start(host, instanceId, AbortSignal.timeout(120_000));
+    const signal = AbortSignal.timeout(120_000);
+    // Hypervisor and switch may themselves be only just coming back.
+    await outlastAbsence(() => start(host, instanceId, signal), { patienceMs: PATIENCE_MS, signal, logger, what: 'start' });
     logger.info({ instanceId }, 'guest started again after the host has booted');
   } else if (powerState === 1 || powerState === 3) {
     await host.workshop.connect(spec);
