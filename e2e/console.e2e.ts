@@ -183,6 +183,8 @@ it('the host loses its power: the page says so, and is back when the host is', a
   // The guest has booted anew, and is typed into on the pages of before.
   for (const kind of SCREENS) await pages[kind].untilTextIsSeen();
   await until('a shell', async () => /VIRGA-READY/.test((await cloud.consoleLog(SERVER)).split('again-42').at(-1)!), 180_000, 2000);
+  // The first line asks for a shell.
+  await pages.serial.type('');
   await pages.serial.type('echo powered-$((6*7))');
   await cloud.untilPrinted(SERVER, /powered-42/);
 });
