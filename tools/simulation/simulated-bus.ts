@@ -72,7 +72,7 @@ async function serve<C extends Contract>(bus: Bus, contract: C, handlers: Handle
   const process = currentProcess();
   if (!process) return bus.serve(contract, handlers, options);
   const wrapped = Object.fromEntries(Object.entries(handlers).map(([name, handle]: [string, (input: never, meta: MessageMeta) => Promise<unknown>]) =>
-    [name, (input: never, meta: MessageMeta) => heard(process, contract.name, () => handle(input, meta), meta)])) as Handlers<C>;
+    [name, (input: never, meta: MessageMeta) => heard(process, contract.name, () => handle(input, meta))])) as Handlers<C>;
   const served = await bus.serve(contract, wrapped, options);
   const stop = () => { process.spec.world.outsider.run(() => void served.stop()); };
   if (!process.dead) process.onDeath(stop);
@@ -82,13 +82,11 @@ async function serve<C extends Contract>(bus: Bus, contract: C, handlers: Handle
 }
 
 /** A message in the hands of a process that dies goes back to the broker; a call is refused then (see `answerCall`). */
-function heard(process: SimulatedProcess, name: string, handle: () => Promise<unknown>, meta: MessageMeta): Promise<unknown> {
+function heard(process: SimulatedProcess, name: string, handle: () => Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     if (process.dead) return reject(unavailable(`A server of ${name} was lost before the call.`));
     const forget = process.onDeath(() => reject(unavailable(`A server of ${name} was lost during the call.`)));
     process.run(() => {
-      // As `answerCall`, by the clock of whoever serves.
-      if (meta.deadline !== undefined && Date.now() >= meta.deadline) return reject(timedOut('The caller has given up already.'));
       handle().then((answer) => { if (!process.dead) resolve(answer); }, (error: unknown) => { if (!process.dead) reject(error as Error); }).finally(forget);
     });
   });

@@ -37,7 +37,10 @@ export interface MessageMeta {
   messageId: string;
   /** The broker user that published it, verified by the broker; an agent's is `agent-<host id>`. */
   sender: string;
-  /** Milliseconds since the epoch after which nobody waits for the answer; undefined for casts. */
+  /**
+   * Milliseconds since the epoch after which nobody waits for the answer; undefined for casts. By the clock of whoever serves, from the
+   * arrival on: two machines need not agree on the time of day, and what waits too long at the broker does not arrive.
+   */
   deadline?: number;
   redelivered: boolean;
   /** For log lines alone: who sends may write what it likes. */

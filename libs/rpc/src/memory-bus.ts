@@ -11,6 +11,8 @@ interface Message {
   body: Buffer;
   meta: MessageMeta;
   attempts: number;
+  /** Of a call: for how long its caller waits, ms. */
+  patienceMs?: number;
   expired: () => boolean;
   reply: ((body: Buffer) => void) | undefined;
 }
@@ -115,7 +117,7 @@ export class MemoryBus implements Bus {
         const answer = this.calls.wait(messageId, `${contract.name}.${method}`, timeoutMs, from);
         const deadline = Date.now() + timeoutMs;
         queue.push({
-          method, body, attempts: 1, meta: this.meta(messageId, { deadline }), expired: () => Date.now() >= deadline,
+          method, body, attempts: 1, meta: this.meta(messageId), patienceMs: timeoutMs, expired: () => Date.now() >= deadline,
           reply: (reply) => this.calls.answer(messageId, reply, from),
         });
         return answer;
@@ -123,7 +125,7 @@ export class MemoryBus implements Bus {
       cast: async (_contract, method, body, messageId) => {
         this.checkMaySend(contract);
         this.broker.queue(castQueue(contract, target.hostId)).push({
-          method, body, attempts: 1, meta: this.meta(messageId ?? newUuid(), {}), expired: () => false, reply: undefined,
+          method, body, attempts: 1, meta: this.meta(messageId ?? newUuid()), expired: () => false, reply: undefined,
         });
       },
     }, target);
@@ -198,12 +200,12 @@ export class MemoryBus implements Bus {
     if (isAgentUser(this.sender) && contract.audience !== 'agents') throw forbidden(`${this.sender} may not reach ${contract.name}.`);
   }
 
-  private meta(messageId: string, extra: { deadline?: number }): MessageMeta {
-    return { messageId, sender: this.sender, redelivered: false, ...extra, ...currentTrail() };
+  private meta(messageId: string): MessageMeta {
+    return { messageId, sender: this.sender, redelivered: false, ...currentTrail() };
   }
 
   private async answer(contract: Contract, handlers: Handlers<Contract>, message: Message): Promise<void> {
-    const reply = encodeReply(await answerCall(contract, handlers, message.method, message.body, message.meta, this.broker.logger));
+    const reply = encodeReply(await answerCall(contract, handlers, message.method, message.body, { ...message.meta, deadline: Date.now() + message.patienceMs! }, this.broker.logger));
     setImmediate(() => message.reply!(reply));
   }
 

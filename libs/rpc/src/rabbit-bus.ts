@@ -29,7 +29,10 @@ export interface RabbitBusOptions {
   maxAttempts?: number;
 }
 
-const DEADLINE = 'virga-deadline';
+/** A call that reaches its server this short a time before its caller gives up is not worth beginning, ms. */
+const TOO_LATE_MS = 50;
+/** For how long the caller waits, ms. */
+const PATIENCE = 'virga-patience';
 const REPLY_QUEUE = /^reply\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The bus of a cloud. Topology and permissions: `topology.ts`; delivery rules: docs/adr/0006. */
@@ -200,10 +203,10 @@ export class RabbitBus implements Bus {
     const key = callQueue(contract, target.hostId);
     const answer = this.calls.wait(id, `${contract.name}.${method}`, timeoutMs, toHost ? agentUser(target.hostId!) : undefined);
     this.publisher.publish(exchange, key, body, {
-      mandatory: true, correlationId: id, messageId: id, type: method, expiration: timeoutMs,
+      mandatory: true, correlationId: id, messageId: id, type: method, expiration: Math.max(timeoutMs - TOO_LATE_MS, 1),
       // An agent may not write to the default exchange, where direct reply-to lives.
       replyTo: toHost ? this.publisher.replyQueue : DIRECT_REPLY,
-      headers: { [DEADLINE]: Date.now() + timeoutMs, ...trailHeaders() },
+      headers: { [PATIENCE]: timeoutMs, ...trailHeaders() },
     }).catch((error) => this.calls.fail(id, error));
     return answer;
   }
@@ -362,12 +365,12 @@ function attemptOf(message: ConsumeMessage, queue: string): number {
 function metaOf(message: ConsumeMessage, attempt: number): MessageMeta {
   const { properties, fields } = message;
   const headers = properties.headers ?? {};
-  const deadline: unknown = headers[DEADLINE];
+  const patience: unknown = headers[PATIENCE];
   return {
     messageId: String(properties.messageId ?? ''),
     sender: String(properties.userId ?? ''),
     redelivered: fields.redelivered || attempt > 1,
-    ...(typeof deadline === 'number' && { deadline }),
+    ...(typeof patience === 'number' && { deadline: Date.now() + patience }),
     ...trailOf(headers),
   };
 }
