@@ -10,18 +10,20 @@ const ROUND_MS = 4000;
 const SOON_MS = 15_000;
 const RESTING = ['active', 'stopped', 'paused', 'suspended', 'resized', 'error'];
 
-/** Waits until all operations have ended and hosts have what they should; tells what does not. */
+/** Waits until all operations have ended, hosts are at rest (they may be at work on what is not waited for any more) and have what they should; tells what does not. */
 export async function settle(stage: Stage): Promise<string[]> {
   const { world } = stage;
   let live = await liveOperations(world);
   let leaps = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    if (live.length === 0 && await domainsMatch(stage)) return [];
+    const busy = stage.hosts.some((host) => host.busy);
+    if (live.length === 0 && !busy && await domainsMatch(stage)) return [];
     const due = Math.min(...live.map(({ due_at: at, state, waiting_command: command }) => (state === 'parked' && command !== null ? at.getTime() : 0)));
-    if (live.length > 0 && !stage.hosts.some(({ busy }) => busy) && due > world.time.now + SOON_MS && leaps++ < 20) await leap(stage, due - world.time.now);
+    if (live.length > 0 && !busy && due > world.time.now + SOON_MS && leaps++ < 20) await leap(stage, due - world.time.now);
     await pause(ROUND_MS);
     live = await liveOperations(world);
   }
+  if (live.length === 0 && stage.hosts.some((host) => host.busy)) return ['a host does not end what it is at work on'];
   if (live.length === 0) return [`hosts run other instances than the books say: ${JSON.stringify(await differences(stage))}`];
   return live.map(({ kind, state, phase, step }) => `an operation does not end: ${kind} is ${state} at ${phase} ${step}`);
 }
