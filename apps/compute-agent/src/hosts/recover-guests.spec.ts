@@ -4,6 +4,9 @@ import { imaginedParts, SimulatedWorkshop } from '../fleet/simulated-workshop';
 import { hostMemory } from '../fleet/fleet-memory';
 import { FakeDriver } from '../virt/fake/fake-driver';
 import { Simulation } from '../virt/fake/simulation';
+import { build } from '../instances/build';
+import { destroy } from '../instances/destroy';
+import type { InstanceHost } from '../instances/instance-host';
 import { recoverGuests } from './recover-guests';
 
 const spec: BuildSpec = {
@@ -31,4 +34,44 @@ it('starts a guest also when the hypervisor is itself only just coming back', as
 
 it('leaves a guest off that the hypervisor refuses', async () => {
   expect(await bootedHost([internalError('no such machine type')])).toBe(4);
+});
+
+describe('a guest that is given to another host', () => {
+  async function recovered(prepare: (host: InstanceHost, driver: FakeDriver) => Promise<unknown>, isHere: () => Promise<boolean> = async () => true) {
+    const driver = new FakeDriver({ seed: '1', vcpus: 4, memoryMb: 1024 });
+    const host: InstanceHost = { driver, store: hostMemory([], async () => undefined).records, workshop: new SimulatedWorkshop(new Simulation({ seed: '1' }), 'h') };
+    await prepare(host, driver);
+    await recoverGuests(host, true, () => false, isHere, silentLogger);
+    return driver.powerState(spec.instanceId);
+  }
+  const refuse = (driver: FakeDriver, act: 'start' | 'remove') => {
+    const real = driver[act].bind(driver);
+    driver[act] = async () => { driver[act] = real; throw internalError(`no ${act}`); };
+  };
+
+  it('is left off when its build has failed here, although the books still name this host', async () => {
+    expect(await recovered(async (host, driver) => {
+      refuse(driver, 'start');
+      await expect(build(host, spec, AbortSignal.timeout(5000))).rejects.toThrow('no start');
+    })).not.toBe(1);
+  });
+
+  it('is left off when it could not be taken away', async () => {
+    expect(await recovered(async (host, driver) => {
+      await build(host, spec, AbortSignal.timeout(5000));
+      refuse(driver, 'remove');
+      await expect(destroy(host, spec.instanceId)).rejects.toThrow('no remove');
+      await driver.powerOff(spec.instanceId);
+    })).not.toBe(1);
+  });
+
+  it('is left off when that happens while the hypervisor is only coming back', async () => {
+    const answers = [true, false];
+    expect(await recovered(async (host, driver) => {
+      await build(host, spec, AbortSignal.timeout(5000));
+      await driver.powerOff(spec.instanceId);
+      const start = driver.start.bind(driver);
+      driver.start = async () => { driver.start = start; throw unavailable('libvirt is away'); };
+    }, async () => answers.shift()!)).not.toBe(1);
+  });
 });

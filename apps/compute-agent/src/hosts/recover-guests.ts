@@ -40,14 +40,16 @@ async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: 
   const spec = await host.store.spec(instanceId);
   const powerState = await host.driver.powerState(instanceId);
   if (hostBooted && desired === 'running' && powerState !== 1) {
-    if (!(await isHere(instanceId))) {
-      logger.warn({ instanceId }, 'guest is not started again: the control plane has it elsewhere, or not at all');
-      return;
-    }
     const signal = AbortSignal.timeout(120_000);
-    // Hypervisor and switch may themselves be only just coming back.
-    await outlastAbsence(() => start(host, instanceId, signal), { patienceMs: PATIENCE_MS, signal, logger, what: 'start' });
-    logger.info({ instanceId }, 'guest started again after the host has booted');
+    // Hypervisor and switch may themselves be only just coming back. The control plane is asked each time: it may have given the guest to another host meanwhile.
+    await outlastAbsence(async () => {
+      if (!(await isHere(instanceId))) {
+        logger.warn({ instanceId }, 'guest is not started again: the control plane has it elsewhere, or not at all');
+        return;
+      }
+      await start(host, instanceId, signal);
+      logger.info({ instanceId }, 'guest started again after the host has booted');
+    }, { patienceMs: PATIENCE_MS, signal, logger, what: 'start' });
   } else if (powerState === 1 || powerState === 3) {
     await host.workshop.connect(spec);
   }

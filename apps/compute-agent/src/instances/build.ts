@@ -12,9 +12,10 @@ export async function build({ store, driver, workshop }: InstanceHost, spec: Bui
   await driver.define(spec, parts);
   await workshop.untilConnected(spec, signal);
   signal.throwIfAborted();
-  await store.setDesired(spec.instanceId, 'running');
   await driver.start(spec.instanceId);
-  // Not before it runs: what a failed attempt leaves is taken away, and the disks may be those of a host that has died.
+  // Not before it runs either: a build that has failed is tried on another host, and this one must not start it when its power is back.
+  await store.setDesired(spec.instanceId, 'running');
+  // What a failed attempt leaves is taken away, and the disks may be those of a host that has died.
   await store.adopt(spec.instanceId);
   return { powerState: await driver.powerState(spec.instanceId) };
 }

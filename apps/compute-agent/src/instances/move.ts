@@ -49,8 +49,8 @@ export async function startMoved({ store, driver, workshop }: InstanceHost, { sp
   if (start) {
     await workshop.untilConnected(spec, signal);
     signal.throwIfAborted();
-    await store.setDesired(instanceId, 'running');
     await driver.start(instanceId);
+    await store.setDesired(instanceId, 'running');
   }
   return { powerState: await driver.powerState(instanceId) };
 }

@@ -16,8 +16,8 @@ export async function rebuild({ store, driver, workshop }: InstanceHost, { spec,
   if (start) {
     await workshop.untilConnected(spec, signal);
     signal.throwIfAborted();
-    await store.setDesired(instanceId, 'running');
     await driver.start(instanceId);
+    await store.setDesired(instanceId, 'running');
   }
   return { powerState: await driver.powerState(instanceId) };
 }
