@@ -44,4 +44,5 @@ it('survives a torn last line and keeps generations of forgotten commands', asyn
   expect(again.generation('i')).toBe(9);
   expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThan(6100);
   await again.close();
-});
+  // 6,300 records, each of which is on disk before the next.
+}, 120_000);

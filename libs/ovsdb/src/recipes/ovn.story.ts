@@ -91,6 +91,8 @@ async function writeCloud(): Promise<void> {
 
 test('northd accepts a small cloud and compiles every part of it into logical flows', async () => {
   await writeCloud();
+  // That it is written down there is told by the other database: our copy of this one may be a moment behind.
+  await until('the copy of the southbound database', () => sb.table('Datapath_Binding').size > 0);
   expect([...sb.table('Datapath_Binding').all()].map((row) => row.external_ids.name).sort()).toEqual(['ext', 'net1', 'r1']);
   const binding = sb.table('Port_Binding').find((row) => row.logical_port === 'port-1')!;
   expect(binding).toMatchObject({ mac: [`${mac(1)} 10.10.0.201`], chassis: null, external_ids: { owner: 'story' } });
