@@ -122,7 +122,7 @@ it('fails no call and no operation while everything is started anew', async () =
   expect(await uploading).toBe(204);
   const after = await pids();
   const anew = [...after].filter(([name, pid]) => before.get(name) !== pid).map(([name]) => name).sort();
-  expect(anew).toEqual(['compute-api', 'conductor', 'console-proxy', 'host1-agent', 'host2-agent', 'identity', 'image', 'network', 'scheduler']);
+  expect(anew).toEqual(['compute-api', 'conductor', 'console-proxy', 'enrolment', 'host1-agent', 'host2-agent', 'identity', 'image', 'network', 'scheduler']);
   expect(stdout).toContain('the old one left');
   expect({ failures, manyCalls: calls > 200, boots: boots > 3 }).toEqual({ failures: [], manyCalls: true, boots: true });
   const { code: verified, stdout: report } = await cloud.virga('verify');
