@@ -30,6 +30,8 @@ export interface Outcome {
 }
 
 const HOSTS = 3;
+/** What has died is followed sooner; of simulated time. */
+const MOST_SECONDS_AWAY = 600;
 /** Share of statements that go wrong where a schedule is to have one kind of fault above all. */
 const FAVOURED_RATE = 0.03;
 export const pause = (ms: number) => new Promise<void>((resolve) => { setTimeout(resolve, ms); });
@@ -135,7 +137,10 @@ export class Stage {
     for (const process of [this.api, ...this.conductors]) process.calm = true;
     for (const host of this.hosts) host.calm();
     for (const verb of Object.keys(this.failures) as SimulatedVerb[]) delete this.failures[verb];
-    while (this.api.dead || this.conductors.every(({ dead }) => dead) || this.hosts.some(({ alive }) => !alive)) await pause(1000);
+    for (let waited = 0; this.api.dead || this.conductors.every(({ dead }) => dead) || this.hosts.some(({ alive }) => !alive); waited++) {
+      if (waited > MOST_SECONDS_AWAY) throw new Error('What has died in the schedule does not come back.');
+      await pause(1000);
+    }
   }
 
   /** A request of a user; a status of 0 when no answer came. */

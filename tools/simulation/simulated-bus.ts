@@ -75,9 +75,7 @@ async function serve<C extends Contract>(bus: Bus, contract: C, handlers: Handle
     [name, (input: never, meta: MessageMeta) => heard(process, contract.name, () => handle(input, meta))])) as Handlers<C>;
   const served = await bus.serve(contract, wrapped, options);
   const stop = () => { process.spec.world.outsider.run(() => void served.stop()); };
-  if (!process.dead) process.onDeath(stop);
-  // It died while it began to serve.
-  else stop();
+  process.onDeath(stop);
   return served;
 }
 

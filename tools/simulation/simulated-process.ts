@@ -60,8 +60,9 @@ export class SimulatedProcess {
     return running.run(this, work);
   }
 
-  /** What others do about its death; the result takes it back. */
+  /** What others do about its death, at once if it has died already (it may have while it began); the result takes it back. */
   onDeath(listener: () => void): () => void {
+    if (this.dead) listener();
     this.atDeath.add(listener);
     return () => { this.atDeath.delete(listener); };
   }
