@@ -1,17 +1,15 @@
 import type { HostFacts } from '@virga/contracts';
 import { newUuid, PeriodicWork, type Logger } from '@virga/core';
-import { inTransaction, sql, type Kysely } from '@virga/db';
+import { sql, type Kysely } from '@virga/db';
 import { SERVER_ACTIONS } from '@virga/domain';
 import type { ComputeDb } from '../db/schema';
 import { takeLease } from '../db/take-lease';
-import { dbNow, dbNowPlus } from '../db/time';
-import { createMigration } from '../migrations/migration.repository';
+import { dbNowPlus } from '../db/time';
+import { beginOnInstance } from '../operations/begin-on-instance';
 import { LIVE_STATES } from '../operations/operation';
-import { startOperation } from '../operations/start-operation';
 import type { InstanceRow } from '../operations/workflow';
-import type { ServerFlavor } from '../servers/server-row';
-import type { EvacuateArgs } from '../workflows/evacuate-instance';
 import { SWITCHING_OFF_SECONDS } from './host-is-off';
+import { planEvacuation } from './plan-evacuation';
 
 export interface EvacuatorOptions {
   db: Kysely<ComputeDb>;
@@ -54,15 +52,16 @@ export class Evacuator extends PeriodicWork {
     const { db, wakeRelay } = this.options;
     if (!(await takeLease(db, LEASE, this.owner, EVERY_MS * 5))) return;
     const dead = await this.deadHosts();
-    let room = AT_ONCE - await this.atWork();
+    const free = AT_ONCE - await this.atWork();
+    let room = free;
     for (const host of dead) {
       for (const row of room > 0 ? await this.due(host, room) : []) {
-        if (!(await this.begin(host, row))) continue;
+        if (!(await this.begin(row))) continue;
         room--;
         this.logger.warn({ instanceId: row.id, hostname: host.hostname, silentSeconds: host.silent }, 'host is dead; its instance is evacuated');
       }
     }
-    if (room < AT_ONCE) wakeRelay();
+    if (room < free) wakeRelay();
   }
 
   private async deadHosts(): Promise<DeadHost[]> {
@@ -96,24 +95,10 @@ export class Evacuator extends PeriodicWork {
       .orderBy('i.id').limit(room).execute();
   }
 
-  private begin({ id: hostId, hostname }: DeadHost, row: InstanceRow): Promise<boolean> {
-    const { db } = this.options;
-    const { taskState, name: action } = SERVER_ACTIONS.evacuate;
-    const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
+  private async begin(row: InstanceRow): Promise<boolean> {
     const actor = { requestId: `req-${newUuid()}`, userId: 'conductor', projectId: row.project_id, roles: [] };
-    return inTransaction(db, async (trx) => {
-      const generation = row.generation + 1;
-      const { numUpdatedRows } = await trx.updateTable('instances').set({ task_state: taskState!, generation, updated_at: dbNow, state_changed_at: dbNow })
-        .where('id', '=', row.id).where('generation', '=', row.generation).where('vm_state', '=', row.vm_state).where('task_state', 'is', null).where('host_id', '=', hostId).where('deleted_at', 'is', null).executeTakeFirst();
-      if (numUpdatedRows === 0n) return false;
-      const args: EvacuateArgs = { stopped: row.vm_state === 'stopped' };
-      const operationId = await startOperation(trx, { kind: 'evacuate-instance', instanceId: row.id, generation, actor, args: { ...args }, action });
-      await createMigration(trx, {
-        type: 'evacuation', status: 'accepted', instanceId: row.id, actor, source: { hostId, hostname }, oldFlavor: flavor.flavorid, operationId,
-        cold: { oldFlavor: flavor, newFlavor: flavor, vmState: row.vm_state },
-      });
-      return true;
-    });
+    const { taskState, name: action } = SERVER_ACTIONS.evacuate;
+    return await beginOnInstance(this.options.db, { row, actor, taskState: taskState!, action }, planEvacuation(row, actor, { stopped: row.vm_state === 'stopped' })) !== undefined;
   }
 
   /** The same sentence is said once, not every time that somebody looks. */

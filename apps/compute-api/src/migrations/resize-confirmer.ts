@@ -24,11 +24,11 @@ export class ResizeConfirmer extends PeriodicWork {
   protected async work(): Promise<void> {
     const { options: { db, afterSeconds, wakeRelay }, logger } = this;
     const due = await db.selectFrom('migrations as m').innerJoin('instances as i', 'i.id', 'm.instance_id')
-      .select(['m.id', 'm.instance_id', 'i.generation', 'i.project_id']).where('m.status', '=', 'finished').where('m.updated_at', '<', dbNowPlus(-afterSeconds * 1000))
+      .select(['m.id', 'm.instance_id', 'i.generation', 'i.vm_state', 'i.locked', 'i.project_id']).where('m.status', '=', 'finished').where('m.updated_at', '<', dbNowPlus(-afterSeconds * 1000))
       .where('i.vm_state', '=', 'resized').where('i.task_state', 'is', null).where('i.deleted_at', 'is', null).limit(100).execute();
-    for (const { id, instance_id: instanceId, generation, project_id: projectId } of due) {
+    for (const { id, instance_id: instanceId, project_id: projectId, ...row } of due) {
       const actor = { requestId: `req-${newUuid()}`, userId: 'conductor', projectId, roles: [] };
-      const started = await beginConfirmation(db, { id: instanceId, generation }, id, actor);
+      const started = await beginConfirmation(db, { ...row, id: instanceId }, id, actor);
       if (started) logger.info({ instanceId, afterSeconds }, 'a resize that nobody has confirmed is confirmed');
     }
     if (due.length > 0) wakeRelay();

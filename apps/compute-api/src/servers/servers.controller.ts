@@ -1,9 +1,9 @@
 import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
-import type { Logger, RequestContext } from '@virga/core';
+import type { RequestContext } from '@virga/core';
 import { Authorize, baseUrl, Caller, ValidBody, Version, type FastifyReply, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { under } from '../microversions';
 import { readBoolean } from '../booleans';
-import { DB, ENFORCER, LOGGER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../tokens';
+import { DB, ENFORCER, NEIGHBOURS, SETTINGS, WAKE_RELAY, type ComputeSettings, type Db, type Neighbours, type WakeRelay } from '../tokens';
 import { CreateServer, type CreateServerBody } from './create-server.schema';
 import { createServers } from './create-server';
 import { deleteServer, untilGone } from './delete-server';
@@ -19,9 +19,9 @@ export class ServersController {
 
   constructor(
     @Inject(DB) private readonly db: Db, @Inject(NEIGHBOURS) neighbours: Neighbours, @Inject(ENFORCER) private readonly policy: PolicyEnforcer,
-    @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(LOGGER) logger: Logger, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
+    @Inject(SETTINGS) private readonly settings: ComputeSettings, @Inject(WAKE_RELAY) private readonly wakeRelay: WakeRelay,
   ) {
-    this.deps = { db, neighbours, policy, settings, logger };
+    this.deps = { db, neighbours, policy, settings };
   }
 
   @Get()

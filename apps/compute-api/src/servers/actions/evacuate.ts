@@ -3,14 +3,13 @@ import { actorOf, badRequest, notFound } from '@virga/core';
 import { SERVER_ACTIONS } from '@virga/domain';
 import { readBoolean } from '../../booleans';
 import { isDown } from '../../evacuation/host-is-off';
-import { createMigration } from '../../migrations/migration.repository';
+import { planEvacuation } from '../../evacuation/plan-evacuation';
+import type { OperationPlan } from '../../operations/begin-on-instance';
 import type { InstanceRow } from '../../operations/workflow';
-import type { EvacuateArgs } from '../../workflows/evacuate-instance';
 import { newPassword } from '../create-server';
 import { Bool } from '../create-server.schema';
-import type { ServerFlavor } from '../server-row';
 import type { ActionContext, ActionHandler } from './action';
-import { startAction, type ActionPlan } from './start-action';
+import { startAction } from './start-action';
 
 const body = (more: TProperties = {}) => Type.Object({
   host: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })), adminPass: Type.Optional(Type.String({ maxLength: 255 })), ...more,
@@ -20,7 +19,7 @@ interface EvacuateBody { host?: string; adminPass?: string; onSharedStorage?: bo
 /** Until then a server was on again after its evacuation if it had been on before. */
 const STAYS_OFF = 95;
 
-async function plan({ db, caller, at }: ActionContext, row: InstanceRow, { host, onSharedStorage, force }: EvacuateBody, adminPass: string): Promise<ActionPlan> {
+async function plan({ db, caller, at }: ActionContext, row: InstanceRow, { host, onSharedStorage, force }: EvacuateBody, adminPass: string): Promise<OperationPlan> {
   // Said before anything is written down; the operation looks again, and has the host fenced.
   if (!(await isDown(db, row.host_id!))) throw badRequest(`Compute service of ${row.host} is still in use.`);
   if (readBoolean(onSharedStorage ?? false)) throw badRequest('Invalid state of instance files on shared storage');
@@ -31,16 +30,9 @@ async function plan({ db, caller, at }: ActionContext, row: InstanceRow, { host,
     const known = await db.selectFrom('hosts').select('id').where('hostname', '=', host).executeTakeFirst();
     if (!known) throw notFound(`Compute host ${host} not found.`);
   }
-  const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
-  const args: EvacuateArgs = { ...(host !== undefined && { host }), ...(forced && { force: true }), stopped: row.vm_state === 'stopped' || at >= STAYS_OFF };
   return {
-    kind: 'evacuate-instance', args: { ...args }, changes: { admin_pass: adminPass },
-    async also(trx, operationId) {
-      await createMigration(trx, {
-        type: 'evacuation', status: 'accepted', instanceId: row.id, actor: actorOf(caller), source: { hostId: row.host_id!, hostname: row.host! }, oldFlavor: flavor.flavorid, operationId,
-        cold: { oldFlavor: flavor, newFlavor: flavor, vmState: row.vm_state },
-      });
-    },
+    ...planEvacuation(row, actorOf(caller), { ...(host !== undefined && { host }), ...(forced && { force: true }), stopped: row.vm_state === 'stopped' || at >= STAYS_OFF }),
+    changes: { admin_pass: adminPass },
   };
 }
 

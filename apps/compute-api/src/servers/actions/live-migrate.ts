@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox';
 import { actorOf, badRequest, conflict } from '@virga/core';
-import { refuseAction, SERVER_ACTIONS } from '@virga/domain';
+import { SERVER_ACTIONS } from '@virga/domain';
 import { beginLiveMigration } from '../../live-migration/begin';
 import { findDestination, refusalOf, refuseDestination } from '../../live-migration/refuse-destination';
 import { neighboursOn } from '../../neighbours';
 import { getInstance } from '../server.repository';
 import type { ActionHandler } from './action';
+import { checkAction } from './start-action';
 
 const Host = Type.Union([Type.Null(), Type.String({ minLength: 1, maxLength: 255, pattern: '^[a-zA-Z0-9-._]*$' })]);
 /** As nova reads booleans in requests. */
@@ -29,15 +30,12 @@ export const liveMigrate: ActionHandler = {
     ['2.68', Type.Object({ host: Host, block_migration: Block }, strict)],
   ],
   async run({ db, bus, policy, caller, serverId, at }, { host, force, block_migration: block }: Body) {
-    const action = SERVER_ACTIONS.liveMigrate;
     const actor = actorOf(caller);
     const blockMigration = block === 'auto' ? undefined : isTrue(block);
-    const mayOverrideLock = policy.allows(caller, 'os_compute_api:os-lock-server:unlock:unlock_override');
     if (isTrue(force) && host === null) throw badRequest("Can't force to a non-provided destination");
     for (;;) {
       const row = await getInstance(db, caller, serverId);
-      const refusal = refuseAction(action, { id: row.id, vmState: row.vm_state, taskState: row.task_state, locked: row.locked !== 0 }, mayOverrideLock);
-      if (refusal) throw conflict(refusal.message);
+      checkAction({ policy, caller }, 'liveMigrate', row);
       if (row.host_id === null || row.host === null) throw conflict(`Instance ${row.id} is not ready`);
       const destination = host === null ? undefined : await findDestination(db, host);
       if (host !== null && !destination) throw badRequest(`Compute host ${host} could not be found.`);

@@ -12,9 +12,10 @@ import { getServer } from '../server.repository';
 import { serverDetail } from '../server.view';
 import type { ActionContext, ActionHandler } from './action';
 import { Rebuild, type RebuildBody } from './rebuild.schema';
-import { startAction, type ActionPlan } from './start-action';
+import type { OperationPlan } from '../../operations/begin-on-instance';
+import { startAction } from './start-action';
 
-async function plan({ db, neighbours, caller }: ActionContext, row: InstanceRow, body: RebuildBody, adminPass: string): Promise<ActionPlan> {
+async function plan({ db, neighbours, caller }: ActionContext, row: InstanceRow, body: RebuildBody, adminPass: string): Promise<OperationPlan> {
   const actor = actorOf(caller);
   const image = await requestedImage(neighbours, actor, body.imageRef, 'Cannot find image for rebuild');
   const flavor = JSON.parse(row.flavor_json) as ServerFlavor;
