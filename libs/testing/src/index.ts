@@ -8,4 +8,5 @@ export * from './network-views';
 export * from './ovn-central';
 export * from './private-server';
 export * from './rabbitmq';
+export * from './policy-table';
 export * from './policy-walk';

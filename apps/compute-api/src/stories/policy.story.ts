@@ -1,8 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newHexId, newUuid } from '@virga/core';
 import { routesOf } from '@virga/rest';
-import { walkPolicies, type WalkedRoute } from '@virga/testing';
+import { cellsOf, changedBy, openTo, policyTable, upsideDown, walkPolicies, type WalkedRoute } from '@virga/testing';
 import { AGGREGATE_ACTIONS } from '../aggregates/aggregate-actions';
 import { SERVER_ACTION_HANDLERS } from '../servers/actions/server-actions.controller';
 import { startLab, type Lab } from './lab';
@@ -29,8 +28,6 @@ const BODIES: Record<string, unknown> = {
 };
 
 /** Columns by method and path. */
-const rowsOf = (lines: string[]): Record<string, string> => Object.fromEntries(lines.map((line) => { const [method, path, ...columns] = line.split('\t'); return [`${method} ${path}`, columns.join(' ')]; }));
-
 describe('every route as every persona', () => {
   let lab: Lab;
   let walked: string[];
@@ -96,30 +93,23 @@ describe('every route as every persona', () => {
   afterAll(() => lab.stop());
 
   it('is let through where the table says', () => {
-    if (process.env.POLICY_TABLE_WRITE) writeFileSync(TABLE, `${walked.join('\n')}\n`);
-    const [agreed, served] = [rowsOf(readFileSync(TABLE, 'utf8').trim().split('\n')), rowsOf(walked)];
+    const { agreed, served } = policyTable(TABLE, walked);
     expect(Object.fromEntries(Object.keys(agreed).map((route) => [route, served[route]]))).toEqual(agreed);
   });
 
-  /** What holds of every route, also of one that is too new for the table. */
-  const cells = () => walked.slice(1).map((line) => {
-    const [method = '', path = '', admin = '', manager = '', member = '', reader = '', otherMember = '', , , systemReader = '', noRole = '', noToken = ''] = line.split('\t');
-    return { route: `${method} ${path}`, method, path, admin, manager, member, reader, otherMember, systemReader, noRole, noToken };
-  });
-
   it('needs a token', () => {
-    expect(cells().filter(({ noToken }) => noToken !== '401')).toEqual([]);
+    expect(openTo(walked, 'no-token')).toEqual([]);
   });
 
   it('finds nothing of another project', () => {
-    expect(cells().filter(({ path, otherMember }) => path.includes('/servers/:id') && otherMember === 'pass')).toEqual([]);
+    expect(cellsOf(walked).filter(({ path, as }) => path.includes('/servers/:id') && as('other-member') === 'pass')).toEqual([]);
   });
 
   it('cannot change anything as a reader but the own key pairs', () => {
-    expect(cells().filter(({ method, reader }) => method !== 'GET' && reader === 'pass').map(({ route }) => route)).toEqual(['DELETE /v2.1/os-keypairs/:name', 'POST /v2.1/os-keypairs']);
+    expect(changedBy(walked, 'reader').map(({ route }) => route)).toEqual(['DELETE /v2.1/os-keypairs/:name', 'POST /v2.1/os-keypairs']);
   });
 
   it('can no less as a manager than as a member, as a member than as a reader', () => {
-    expect(cells().filter(({ manager, member, reader }) => (member === 'pass' && manager !== 'pass') || (reader === 'pass' && member !== 'pass'))).toEqual([]);
+    expect(upsideDown(walked)).toEqual([]);
   });
 });
