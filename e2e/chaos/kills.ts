@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Part } from '../../deploy/src/parts/part';
 import { commandOf, isAlive, pidsInUtsNamespace, signal } from '../../deploy/src/process/processes';
 import { partState } from '../../deploy/src/process/supervision';
 import type { HostPlan, Site } from '../../deploy/src/site';
 import { runInHost, utsInode } from '../../deploy/src/stages/host-namespace';
+import { until } from '../cloud';
 import type { Random } from './random';
 
 /** How likely a part is chosen; those of hosts by the end of their name. What is not named is left alone. */
@@ -35,24 +35,26 @@ export class Killer {
   }
 
   private async kill(part: Part): Promise<void> {
-    const before = partState(this.site, part.name).process;
-    if (!before) return;
     const kill: Kill = { part: part.name, at: Date.now(), backAfterMs: undefined };
+    const killed = killPart(this.site, part);
+    if (!killed) return;
     this.kills.push(kill);
-    signal(before.pid, 'SIGKILL');
-    const end = Date.now() + BACK_MS;
-    while (Date.now() < end) {
-      await sleep(200);
-      if (isAlive(before)) continue;
-      const now = partState(this.site, part.name).process;
-      if (now && now.pid !== before.pid && (await part.health()) === undefined) {
-        this.lastBackAt = Date.now();
-        kill.backAfterMs = this.lastBackAt - kill.at;
-        return;
-      }
-    }
-    this.say(`${part.name} is not back after ${BACK_MS / 1000} s: ${await part.health()}`);
+    if (!(await killed)) return this.say(`${part.name} is not back after ${BACK_MS / 1000} s: ${await part.health()}`);
+    this.lastBackAt = Date.now();
+    kill.backAfterMs = this.lastBackAt - kill.at;
+    return undefined;
   }
+}
+
+/** kill -9 of a part; undefined when it does not run, else whether its supervisor has it back, healthy, in time. */
+export function killPart(site: Site, part: Part): Promise<boolean> | undefined {
+  const before = partState(site, part.name).process;
+  if (!before) return undefined;
+  signal(before.pid, 'SIGKILL');
+  return until(`${part.name} to be back`, async () => {
+    const now = isAlive(before) ? undefined : partState(site, part.name).process;
+    return now !== undefined && now.pid !== before.pid && (await part.health()) === undefined;
+  }, BACK_MS, 200).catch(() => false);
 }
 
 /** Ids of the instances that a host has emulators of; twice for two of them. */

@@ -1,3 +1,5 @@
+import { readNamed } from '../named-options';
+
 /** What a run is to do; see `--help`. */
 export interface ChaosOptions {
   state: string;
@@ -22,23 +24,11 @@ export const USAGE = `npm run chaos -- [options]: kills parts of a cloud of its 
   --results FILE   writes the table there, too
   --keep           leaves the cloud running`;
 
-export function readOptions(argv: string[]): ChaosOptions {
-  const given = new Map<string, string>();
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!;
-    if (word === '--keep') continue;
-    const value = argv[++at];
-    if (!['--kills', '--operations', '--clients', '--minutes', '--seed', '--hosts', '--state', '--results'].includes(word) || value === undefined) throw new Error(`unknown or without value: ${word}\n${USAGE}`);
-    given.set(word, value);
-  }
-  const number = (name: string, fallback: number): number => {
-    const value = Number(given.get(name) ?? fallback);
-    if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0.`);
-    return value;
-  };
-  const results = given.get('--results');
+export function readOptions(argv: readonly string[]): ChaosOptions {
+  const { text, number } = readNamed(argv, ['--kills', '--operations', '--clients', '--minutes', '--seed', '--hosts', '--state', '--results'], USAGE);
+  const results = text('--results');
   return {
-    state: given.get('--state') ?? '/var/tmp/virga-chaos', kills: number('--kills', 20), operations: number('--operations', 40), clients: number('--clients', 6), minutes: number('--minutes', 60),
-    seed: given.get('--seed') ?? String(Date.now()), ...(results && { results }),
+    state: text('--state') ?? '/var/tmp/virga-chaos', kills: number('--kills', 20), operations: number('--operations', 40), clients: number('--clients', 6), minutes: number('--minutes', 60),
+    seed: text('--seed') ?? String(Date.now()), ...(results && { results }),
   };
 }

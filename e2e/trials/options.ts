@@ -1,3 +1,5 @@
+import { readNamed } from '../named-options';
+
 export const TRIALS = ['busy', 'silent', 'reset', 'kills', 'shuttle', 'drain'] as const;
 export type TrialName = (typeof TRIALS)[number];
 
@@ -32,28 +34,10 @@ export const USAGE = `npm run migration-trials -- [options]: live migrations of 
   --keep           leaves the cloud running`;
 
 export function readOptions(argv: readonly string[]): TrialOptions {
-  const given = new Map<string, string>();
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!;
-    if (word === '--keep') continue;
-    const value = argv[++at];
-    if (!['--only', '--count', '--shuttles', '--parts', '--state', '--name', '--port-offset', '--results'].includes(word) || value === undefined) throw new Error(`unknown or without value: ${word}\n${USAGE}`);
-    given.set(word, value);
-  }
-  const number = (name: string, fallback: number): number => {
-    const value = Number(given.get(name) ?? fallback);
-    if (!Number.isInteger(value) || value < 1) throw new Error(`${name} must be a whole number above 0.`);
-    return value;
-  };
-  const list = <T extends string>(name: string, known: readonly T[]): T[] => {
-    const words = given.get(name)?.split(',') ?? [...known];
-    const odd = words.find((word) => !known.includes(word as T));
-    if (odd !== undefined) throw new Error(`${name}: ${odd} is none of ${known.join(', ')}.`);
-    return words as T[];
-  };
-  const results = given.get('--results');
+  const { text, number, list } = readNamed(argv, ['--only', '--count', '--shuttles', '--parts', '--state', '--name', '--port-offset', '--results'], USAGE);
+  const results = text('--results');
   return {
-    state: given.get('--state') ?? '/var/tmp/virga-trials', only: list('--only', TRIALS), count: number('--count', 10), shuttles: number('--shuttles', 100), parts: list('--parts', KILLED),
+    state: text('--state') ?? '/var/tmp/virga-trials', only: list('--only', TRIALS), count: number('--count', 10), shuttles: number('--shuttles', 100), parts: list('--parts', KILLED),
     ...(results !== undefined && { results }),
   };
 }

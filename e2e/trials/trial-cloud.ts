@@ -5,14 +5,14 @@ import { ACCOUNTS } from '../../deploy/src/credentials';
 import { postOverSocket } from '../../deploy/src/health/http-health';
 import { adminSocket } from '../../deploy/src/parts/apps';
 import { partsOf } from '../../deploy/src/parts/catalog';
-import { isAlive, signal } from '../../deploy/src/process/processes';
-import { partState } from '../../deploy/src/process/supervision';
 import { SecretStore } from '../../deploy/src/secrets';
 import type { HostPlan, Site } from '../../deploy/src/site';
 import { runInHost } from '../../deploy/src/stages/host-namespace';
 import { limitMigrationLink } from '../../deploy/src/stages/migration-link';
 import type { VerifyReport } from '../../deploy/src/verbs/verify';
 import { Api, type Answer } from '../chaos/api';
+import { killPart } from '../chaos/kills';
+import { until } from '../cloud';
 import { bootIdOf } from './probes';
 
 export interface Guest { id: string; name: string; address: string; bootId: string; instanceName: string }
@@ -23,15 +23,8 @@ const must = (answer: Answer, what: string): any => {
   return answer.body;
 };
 
-/** Tries until `look` gives something; throws `what` after `timeoutMs`. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, timeoutMs: number, everyMs = 300): Promise<T> {
-  for (const end = Date.now() + timeoutMs; ;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > end) throw new Error(`waited ${timeoutMs / 1000} s in vain for ${what}`);
-    await sleep(everyMs);
-  }
-}
+/** How often somebody who waits looks, ms. */
+export const LOOK_MS = 300;
 
 /** Its data partition is written to and read back every half second; what does not come back as it was is printed. */
 const WRITES = '#!/bin/sh\n(i=0; while :; do i=$((i+1)); echo $i > /data/beat && sync; [ "$(cat /data/beat)" = "$i" ] || echo "TRIAL-WRITE-LOST $i" > /dev/console; sleep 0.5; done) &\n';
@@ -87,7 +80,7 @@ export class TrialCloud {
         ...(writes && { user_data: Buffer.from(WRITES).toString('base64') }), ...(host !== undefined && { availability_zone: `nova:${host}` }),
       },
     });
-    const seen = await until(`${name} to run`, async () => { const now = await this.server(server.id); if (now.status === 'ERROR') throw new Error(now.fault?.message); return now.status === 'ACTIVE' && now; }, 240_000);
+    const seen = await until(`${name} to run`, async () => { const now = await this.server(server.id); if (now.status === 'ERROR') throw new Error(now.fault?.message); return now.status === 'ACTIVE' && now; }, 240_000, LOOK_MS);
     const external = (await this.call('network', 'GET', '/networks?name=public')).networks[0].id;
     const port = (await this.call('network', 'GET', `/ports?device_id=${server.id}`)).ports[0].id;
     const { floatingip } = await this.call('network', 'POST', '/floatingips', { floatingip: { floating_network_id: external, port_id: port, description: 'trial' } });
@@ -110,7 +103,7 @@ export class TrialCloud {
   async remove(guest: Guest): Promise<void> {
     for (const { id } of (await this.call('network', 'GET', `/floatingips?floating_ip_address=${guest.address}`)).floatingips) await this.call('network', 'DELETE', `/floatingips/${id}`);
     await this.api.insist('compute', 'DELETE', `/servers/${guest.id}`);
-    await until(`${guest.name} to be gone`, async () => (await this.api.insist('compute', 'GET', `/servers/${guest.id}`)).status === 404, 240_000);
+    await until(`${guest.name} to be gone`, async () => (await this.api.insist('compute', 'GET', `/servers/${guest.id}`)).status === 404, 240_000, LOOK_MS);
   }
 
   async consoleLog(guest: Guest): Promise<string> {
@@ -127,7 +120,7 @@ export class TrialCloud {
 
   /** Waits until nothing is under way with the guest, and tells how it ended. */
   async ended(guest: Guest, began: number, timeoutMs = 420_000): Promise<Ended> {
-    const server = await until('the migration to end', async () => { const now = await this.server(guest.id); return now['OS-EXT-STS:task_state'] === null && now; }, timeoutMs);
+    const server = await until('the migration to end', async () => { const now = await this.server(guest.id); return now['OS-EXT-STS:task_state'] === null && now; }, timeoutMs, LOOK_MS);
     const seconds = (Date.now() - began) / 1000;
     return { status: (await this.migration(guest)).status, state: server.status, host: server['OS-EXT-SRV-ATTR:host'], fault: server.fault?.message, seconds };
   }
@@ -155,13 +148,9 @@ export class TrialCloud {
   /** kill -9 of a part, and the wait until its supervisor has it back. */
   async kill(name: string): Promise<void> {
     const part = partsOf(this.site, this.secrets).find((one) => one.name === name);
-    const before = partState(this.site, name).process;
-    if (!part || !before) throw new Error(`there is no part ${name} that runs.`);
-    signal(before.pid, 'SIGKILL');
-    await until(`${name} to be back`, async () => {
-      const now = partState(this.site, name).process;
-      return !isAlive(before) && now !== undefined && now.pid !== before.pid && (await part.health()) === undefined;
-    }, 120_000, 200);
+    const killed = part && killPart(this.site, part);
+    if (!killed) throw new Error(`there is no part ${name} that runs.`);
+    if (!(await killed)) throw new Error(`waited in vain for ${name} to be back`);
   }
 
   /** The conductor with other settings until the next `up`; undefined takes them back. */

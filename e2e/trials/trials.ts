@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execute } from '../cloud';
+import { execute, until } from '../cloud';
 import { doubledGuests } from '../chaos/kills';
 import { Random } from '../chaos/random';
 import { reset, silence, type Ends } from './disturbances';
 import type { TrialOptions } from './options';
 import { bootIdOf, Echo, Ping } from './probes';
-import { until, type Guest, type TrialCloud } from './trial-cloud';
+import { LOOK_MS, type Guest, type TrialCloud } from './trial-cloud';
 
 /** One run of a trial: what is to be seen of it in the table, and what was wrong. */
 export interface Run { cells: (string | number)[]; wrong: string[] }
@@ -28,7 +28,7 @@ async function lookOver(cloud: TrialCloud, guest: Guest, echo: Echo | undefined)
   if (bootId !== guest.bootId) wrong.push(bootId === undefined ? 'the guest does not answer' : 'the guest was booted again');
   if (echo) {
     const before = echo.echoed;
-    await until('the stream to go on', async () => echo.echoed > before + 5 || echo.broken !== undefined, 60_000).catch(() => wrong.push('the TCP stream stands still'));
+    await until('the stream to go on', async () => echo.echoed > before + 5 || echo.broken !== undefined, 60_000, LOOK_MS).catch(() => wrong.push('the TCP stream stands still'));
     if (echo.broken !== undefined) wrong.push(`TCP stream: ${echo.broken}`);
   }
   if ((await doubledGuests(cloud.site)).length > 0) wrong.push('two copies run');
@@ -147,7 +147,7 @@ async function shuttle(cloud: TrialCloud, { shuttles }: TrialOptions): Promise<T
     took.push(end.seconds);
     if (end.status !== 'completed' || end.host !== destination.name) wrong.push(`migration ${number}: ${end.status}, on ${end.host}: ${end.fault ?? ''}`);
     const before = ping.replies;
-    await until('pings', async () => ping.replies > before + 3, 30_000).catch(() => wrong.push(`migration ${number}: no answer to pings`));
+    await until('pings', async () => ping.replies > before + 3, 30_000, LOOK_MS).catch(() => wrong.push(`migration ${number}: no answer to pings`));
     gaps.push(ping.takeLongest());
     if (echo.broken !== undefined) wrong.push(`migration ${number}: TCP stream: ${echo.broken}`);
     if (number % 10 === 0) cloud.say(`shuttle: ${number} migrations`);
