@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError, type Options } from './options';
 import { DEFAULT_SETTINGS, defaultCidrs, planSite, type Settings, type Site } from './site';
+import { replaceFile } from './replace-file';
 
 /** Where the launcher found things; it hands them over in the environment. */
 export interface Launch {
@@ -65,8 +66,6 @@ export function describeSite(launch: Launch, options: Options, isRunning: (site:
 
 /** Writes settings down and gives the cloud that they describe. */
 export function keepSettings(launch: Launch, settings: Settings): Site {
-  const file = fileOf(launch.state);
-  writeFileSync(`${file}.new`, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o644 });
-  renameSync(`${file}.new`, file);
+  replaceFile(fileOf(launch.state), `${JSON.stringify(settings, null, 2)}\n`, 0o644);
   return siteOf(launch, settings);
 }

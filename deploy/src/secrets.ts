@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { replaceFile } from './replace-file';
 
 /** The generated secrets of a cloud, by name, in one file of mode 0600. A name's secret is made when first asked for. */
 export class SecretStore {
@@ -11,18 +12,14 @@ export class SecretStore {
 
   /** 24 random bytes in base64url: fits URLs, SQL strings and environment files without quoting. */
   get(name: string): string {
-    if (!Object.hasOwn(this.secrets, name)) {
-      this.keep(name, randomBytes(24).toString('base64url'));
-    }
+    if (!Object.hasOwn(this.secrets, name)) this.keep(name, randomBytes(24).toString('base64url'));
     return this.secrets[name]!;
   }
 
   /** Notes a secret that was made elsewhere. */
   keep(name: string, secret: string): void {
     this.secrets[name] = secret;
-    // Written aside and renamed: an interrupted run must not leave half a file.
-    writeFileSync(`${this.file}.new`, `${JSON.stringify(this.secrets, null, 2)}\n`, { mode: 0o600 });
-    renameSync(`${this.file}.new`, this.file);
+    replaceFile(this.file, `${JSON.stringify(this.secrets, null, 2)}\n`, 0o600);
   }
 }
 

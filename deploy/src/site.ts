@@ -56,7 +56,7 @@ export interface HostPlan {
   tunnelAddress: string;
   links: { management: Link; tunnel: Link; external: Link };
   /** Set for a host that is this whole machine: it has the machine's network, and interfaces of its own instead of links. */
-  machine?: { tunnelInterface: string; externalInterface?: string };
+  machine?: true;
 }
 
 export interface Site {
@@ -132,7 +132,7 @@ function planMember(state: string, name: string, { host, address, tunnelAddress,
   return {
     index: 0, name: host, netns: `${name}-${host}`, directory: join(state, 'hosts', host), managementAddress: address, tunnelAddress,
     links: { management: none, tunnel: { ...none, inside: tunnelInterface }, external: { ...none, inside: externalInterface ?? '' } },
-    machine: { tunnelInterface, ...(externalInterface && { externalInterface }) },
+    machine: true,
   };
 }
 

@@ -54,6 +54,12 @@ export async function runGraph(tasks: Task[], watcher: GraphWatcher, now: () => 
   }
 }
 
+/** The same without waits for what is not among them. */
+export function amongThemselves<T extends Pick<Task, 'name' | 'after'>>(tasks: readonly T[]): T[] {
+  const here = new Set(tasks.map(({ name }) => name));
+  return tasks.map((task) => ({ ...task, after: task.after.filter((name) => here.has(name)) }));
+}
+
 /** Names in an order in which each comes behind all that it waits for. Throws on doubles, unknown names and circles. */
 export function checkOrder(tasks: Pick<Task, 'name' | 'after'>[]): string[] {
   const byName = new Map(tasks.map((task) => [task.name, task]));

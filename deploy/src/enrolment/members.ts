@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../replace-file';
 import type { Site } from '../site';
 
 /** A machine that has joined, as the controller remembers it. */
@@ -21,9 +22,7 @@ export const membersOf = (site: Site): Member[] => (existsSync(directoryOf(site)
 
 export function keepMember(site: Site, member: Member): void {
   mkdirSync(directoryOf(site), { recursive: true, mode: 0o700 });
-  const file = fileOf(site, member.name);
-  writeFileSync(`${file}.new`, `${JSON.stringify(member, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  replaceFile(fileOf(site, member.name), `${JSON.stringify(member, null, 2)}\n`, 0o600);
 }
 
 export const forgetMember = (site: Site, name: string): void => rmSync(fileOf(site, name), { force: true });

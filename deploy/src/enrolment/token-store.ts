@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../replace-file';
 import { newToken, type JoinToken } from './join-token';
 
 interface Kept { digest: string; expiresAt: number; wrong: number }
@@ -81,7 +82,6 @@ export class TokenStore {
   }
 
   private write(id: string, kept: Kept): void {
-    writeFileSync(`${this.file(id, 'json')}.new`, JSON.stringify(kept), { mode: 0o600 });
-    renameSync(`${this.file(id, 'json')}.new`, this.file(id, 'json'));
+    replaceFile(this.file(id, 'json'), JSON.stringify(kept), 0o600);
   }
 }

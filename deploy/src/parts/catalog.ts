@@ -1,6 +1,6 @@
 import type { SecretStore } from '../secrets';
 import type { Site } from '../site';
-import { checkOrder } from '../task-graph';
+import { amongThemselves, checkOrder } from '../task-graph';
 import { agentPart, appParts, fleetParts } from './apps';
 import { enrolmentPart } from './enrolment';
 import { hostParts } from './host';
@@ -10,16 +10,11 @@ import type { Part } from './part';
 import { epmdPart, rabbitmqPart } from './rabbitmq';
 import { logKeeperPart } from './upkeep';
 
-/** What a machine's parts wait for at the controller is there, or they try again. */
-function withoutController(parts: Part[]): Part[] {
-  const here = new Set(parts.map(({ name }) => name));
-  return parts.map((part) => ({ ...part, after: part.after.filter((name) => here.has(name)) }));
-}
-
 /** Every process of a cloud on this machine, each behind those that it needs. */
 export function partsOf(site: Site, secrets: SecretStore): Part[] {
   const ofHosts = site.hosts.flatMap((host) => [...hostParts(host), agentPart(site, secrets, host)]);
-  const parts = site.settings.membership ? withoutController([logKeeperPart(site), ...ofHosts]) : [
+  // What a machine's parts wait for at the controller is there, or they try again.
+  const parts = site.settings.membership ? amongThemselves([logKeeperPart(site), ...ofHosts]) : [
     logKeeperPart(site), mariadbPart(site), epmdPart(site), rabbitmqPart(site), ...ovnCentralParts(site),
     ...appParts(site, secrets),
     enrolmentPart(site),

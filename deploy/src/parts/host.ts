@@ -145,7 +145,7 @@ function seedCapabilities(site: Site, host: HostPlan): void {
 }
 
 /** Where hosts reach the southbound database. */
-export const southboundUrl = (site: Site): string => `ssl:${site.management.address}:${site.ports['ovn-sb']}`;
+const southboundUrl = (site: Site): string => `ssl:${site.management.address}:${site.ports['ovn-sb']}`;
 
 /** Tells the host's switch who it is and where the southbound database is; before the switch starts. */
 export async function describeChassis(site: Site, host: HostPlan): Promise<void> {

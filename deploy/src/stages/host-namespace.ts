@@ -37,7 +37,7 @@ function isNamespaceMount(file: string): boolean {
 
 /** True when the host's namespaces exist in full; a reboot or an interrupted run leaves them in part. */
 export const namespaceExists = (host: HostPlan): boolean =>
-  (host.machine !== undefined || existsSync(`/run/netns/${host.netns}`)) && existsSync(readyMark(host)) && (['mnt', 'uts'] as const).every((kind) => isNamespaceMount(namespaceFile(host, kind)));
+  (host.machine || existsSync(`/run/netns/${host.netns}`)) && existsSync(readyMark(host)) && (['mnt', 'uts'] as const).every((kind) => isNamespaceMount(namespaceFile(host, kind)));
 
 /** Makes the host's namespaces with its links and mounts. They last without any process in them. */
 export async function createHostNamespace(site: Site, host: HostPlan): Promise<string> {
@@ -51,7 +51,7 @@ export async function createHostNamespace(site: Site, host: HostPlan): Promise<s
     `dir=${quote(dir)}; ns=${netns}`,
     // Numbers of the processors that this process may run on, from a list like 0-3,8.
     'processors() { awk \'/^Cpus_allowed_list/ { n = split($2, parts, ","); for (i = 1; i <= n; i++) { m = split(parts[i], ends, "-"); for (c = ends[1]; c <= ends[m]; c++) print c } }\' /proc/self/status; }',
-    ...(host.machine ? interfaceLines(host.machine) : linkLines(site, host)),
+    ...(host.machine ? interfaceLines(host) : linkLines(site, host)),
     // A namespace can be kept by a file only on a mount that passes nothing on.
     'mount --bind "$dir/ns" "$dir/ns"; mount --make-private "$dir/ns"; touch "$dir/ns/mnt" "$dir/ns/uts"',
     // Linux keeps a mount namespace only in an older one, and since 6.18 tells their ages by numbers that each processor
@@ -107,9 +107,9 @@ function linkLines(site: Site, host: HostPlan): string[] {
 }
 
 /** What the host's switch takes of a machine: it alone speaks there, and reads whole packets with real checksums. */
-const interfaceLines = ({ tunnelInterface, externalInterface }: NonNullable<HostPlan['machine']>): string[] => [
-  `ip link set ${tunnelInterface} mtu ${UNDERLAY_MTU}`,
-  ...[tunnelInterface, ...(externalInterface ? [externalInterface] : [])].flatMap((device) => [
+const interfaceLines = ({ links: { tunnel, external } }: HostPlan): string[] => [
+  `ip link set ${tunnel.inside} mtu ${UNDERLAY_MTU}`,
+  ...[tunnel.inside, external.inside].filter((device) => device !== '').flatMap((device) => [
     `ip link set ${device} up`, `sysctl -qw net.ipv6.conf.${device}.disable_ipv6=1 || true`, `ethtool -K ${device} tx off gso off tso off gro off >/dev/null || true`,
   ]),
 ];

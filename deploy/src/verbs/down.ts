@@ -13,7 +13,7 @@ import type { Site } from '../site';
 import { endHostProcesses, shutDownGuests } from '../stages/guests';
 import { deleteHostNamespace } from '../stages/host-namespace';
 import { unplumb } from '../stages/plumbing';
-import { runGraph, type Task } from '../task-graph';
+import { amongThemselves, runGraph, type Task } from '../task-graph';
 
 /** How long guests may take to shut themselves down. */
 const GUEST_PATIENCE_MS = 20_000;
@@ -87,8 +87,7 @@ export function stopTasks(site: Site, parts: Part[], guestPatienceMs = GUEST_PAT
       },
     },
   ]);
-  const known = new Set([...stops, ...hosts].map((task) => task.name));
-  const all = [...stops, ...hosts].map((task) => ({ ...task, after: task.after.filter((name) => known.has(name)) }));
+  const all = amongThemselves([...stops, ...hosts]);
   return [...all, { name: 'plumbing', after: all.map((task) => task.name), work: async () => { await unplumb(site); return 'gone'; } }];
 }
 

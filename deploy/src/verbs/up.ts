@@ -5,13 +5,11 @@ import { describeSite, knownSettings, type Launch } from '../load-site';
 import type { Options } from '../options';
 import { MIGRATING } from '../parts/apps';
 import { partsOf } from '../parts/catalog';
-import { createBridges, describeChassis, prepareHost } from '../parts/host';
 import { createSchemas, grantViews, prepareMariadb } from '../parts/mariadb';
 import { initializeOvn, prepareOvnCentral } from '../parts/ovn-central';
-import type { Part } from '../parts/part';
 import { importDefinitions, prepareRabbitmq } from '../parts/rabbitmq';
 import { issueCertificates } from '../pki/identities';
-import { ensureRunning, partState } from '../process/supervision';
+import { partState } from '../process/supervision';
 import { Progress } from '../progress';
 import { SecretStore } from '../secrets';
 import { seedExternalNetwork } from '../seed/external-network';
@@ -22,12 +20,12 @@ import { seedImage } from '../seed/tiny-image';
 import type { Site } from '../site';
 import { bootstrapIdentity } from '../stages/bootstrap';
 import { buildGuest, decideVirtType, guestDisk } from '../stages/guest-image';
-import { limitMigrationLink, migrationRateOf } from '../stages/migration-link';
-import { createHostNamespace, hostId } from '../stages/host-namespace';
+import { hostId } from '../stages/host-namespace';
 import { migrate } from '../stages/migrate';
 import { plumb } from '../stages/plumbing';
 import { installRelease } from '../stages/release';
 import { makeDirectories } from './directories';
+import { hostTasks, partTask } from './start-tasks';
 import { startMember } from './start-member';
 import { inspectCloud, renderStatus } from './status';
 import { ensureGuestUser, ensureServiceUser } from '../system-users';
@@ -76,42 +74,6 @@ function nextSteps(site: Site, choose: string): string {
   ].join('\n');
 }
 
-/** Work that must be done before a part is started, beyond the parts that it names itself; a task may bear any name. */
-const BEFORE_PART: Record<string, string[]> = {
-  mariadb: ['mariadb-files'],
-  epmd: [],
-  rabbitmq: ['rabbitmq-files', 'plumbing', 'certificates'],
-  'ovn-nb': ['ovn-files'],
-  'ovn-sb': ['ovn-files', 'plumbing', 'certificates'],
-  'ovn-northd': ['ovn-rows'],
-};
-
-/** A service starts on its own schema as it should be. */
-const SERVICE_BEFORE: Record<string, string[]> = {
-  identity: ['bootstrap'],
-  scheduler: ['migrate-scheduler'],
-  network: ['migrate-network'],
-  image: ['migrate-image'],
-  conductor: ['migrate-compute-api', 'grants'],
-  'compute-api': ['migrate-compute-api', 'grants'],
-  'console-proxy': ['certificates'],
-  enrolment: ['certificates'],
-};
-
-function partTask(site: Site, part: Part): Task {
-  const host = part.host;
-  const before = [
-    'release',
-    ...(BEFORE_PART[part.name] ?? []),
-    ...(host ? [`${host}-files`] : []),
-    ...(part.name === `${host}-vswitchd` ? [`${host}-chassis`] : []),
-    ...(part.name === `${host}-ovn-controller` ? [`${host}-bridges`, 'ovn-rows'] : []),
-    ...(SERVICE_BEFORE[part.name] ?? []),
-    ...(part.name === `${host}-agent` ? ['virt-type'] : []),
-  ];
-  return { name: part.name, after: [...part.after, ...before], work: () => ensureRunning(site, part) };
-}
-
 function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
   const hostIds = (): string[] => site.hosts.map(hostId);
   return [
@@ -130,12 +92,7 @@ function infrastructureTasks(site: Site, secrets: SecretStore): Task[] {
     },
     { name: 'ovn-files', after: [], work: () => prepareOvnCentral(site) },
     { name: 'ovn-rows', after: ['ovn-nb', 'ovn-sb'], work: () => initializeOvn(site) },
-    ...site.hosts.flatMap((host): Task[] => [
-      { name: `${host.name}-namespace`, after: ['plumbing'], work: async () => { const made = await createHostNamespace(site, host); await limitMigrationLink(host, migrationRateOf(site, host)); return made; } },
-      { name: `${host.name}-files`, after: [`${host.name}-namespace`, 'certificates'], work: () => prepareHost(site, host) },
-      { name: `${host.name}-chassis`, after: [`${host.name}-ovsdb`], work: () => describeChassis(site, host) },
-      { name: `${host.name}-bridges`, after: [`${host.name}-vswitchd`], work: () => createBridges(host) },
-    ]),
+    ...site.hosts.flatMap((host) => hostTasks(site, host)),
   ];
 }
 
