@@ -6,7 +6,7 @@
 #                          VIRGA_JOIN_MACHINE for the machine's file system, which is kept and used again
 set -euo pipefail
 root=$(dirname "$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")")
-state=${VIRGA_JOIN_STATE:-/var/tmp/virga-join} name=${VIRGA_JOIN_NAME:-vgj} offset=${VIRGA_JOIN_PORT_OFFSET:-9000} machine=${VIRGA_JOIN_MACHINE:-/var/tmp/virga-join-machine}
+state=${VIRGA_JOIN_STATE:-/var/tmp/virga-join} name=${VIRGA_JOIN_NAME:-vgj} offset=${VIRGA_JOIN_PORT_OFFSET:-1300} machine=${VIRGA_JOIN_MACHINE:-/var/tmp/virga-join-machine}
 address_end=40 joined=second
 virga=("$root/virga") there=("$root/e2e/join/machine.sh" run "$machine")
 export PATH=/usr/bin:$PATH OS_CLOUD=virga OS_CLIENT_CONFIG_FILE=$state/clouds.yaml OS_COMPUTE_API_VERSION=2.30
