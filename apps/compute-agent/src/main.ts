@@ -126,9 +126,7 @@ void runService({ name: 'compute-agent', adminListen: config.VIRGA_ADMIN_LISTEN,
     });
   });
 
-  driver.migrations.onSwitch((instanceId) => {
-    moving.shield?.(instanceId).catch((error: unknown) => logger.warn({ instanceId, reason: errorMessage(error) }, 'connections of a guest in post-copy are not shielded'));
-  });
+  driver.migrations.onSwitch((instanceId) => void moving.shield?.(instanceId));
 
   runner.recover();
   for (const stray of await workshop.removeStrays()) logger.warn(stray, 'tap without an instance removed');

@@ -10,7 +10,6 @@ export type VerbTable = {
   [V in HostVerb]: (instanceId: string, args: HostVerbArgs<V>, signal: AbortSignal) => Promise<Record<string, unknown>>;
 };
 
-const PATIENCE_MS = 45_000;
 const cancelled = () => new CloudError('conflict', 'Cancelled.');
 const isVerb = (verb: string): verb is HostVerb => Object.hasOwn(HOST_VERBS, verb);
 
@@ -37,7 +36,7 @@ export class CommandRunner {
     private readonly logger: Logger,
     private readonly ended: (verb: string, ok: boolean, seconds: number) => void = () => undefined,
     /** How long parts of the host that are away are waited for, ms. */
-    private readonly patienceMs = PATIENCE_MS,
+    private readonly patienceMs?: number,
   ) {}
 
   /** Resolves once the command is in the journal: from then on it is ours, whatever happens to this process. */

@@ -5,9 +5,11 @@ import { ConnectionLostError, NotConnectedError } from '@virga/ovsdb';
 const isPassing = (error: unknown): boolean =>
   error instanceof CloudError ? error.kind === 'unavailable' : error instanceof NotConnectedError || error instanceof ConnectionLostError;
 
+const PATIENCE_MS = 45_000;
+
 export interface Patience {
-  /** How long parts of the host that are away are waited for, ms. */
-  patienceMs: number;
+  /** How long parts of the host that are away are waited for, ms; 45 s where nothing is said. */
+  patienceMs?: number | undefined;
   signal: AbortSignal;
   logger: Logger;
   /** What is being done, for the log. */
@@ -15,7 +17,7 @@ export interface Patience {
 }
 
 /** Does `work` again while a part of the host that it needs is only away; `work` must bear being begun again. Throws its last error when patience is over. */
-export async function outlastAbsence<T>(work: () => Promise<T>, { patienceMs, signal, logger, what }: Patience): Promise<T> {
+export async function outlastAbsence<T>(work: () => Promise<T>, { patienceMs = PATIENCE_MS, signal, logger, what }: Patience): Promise<T> {
   const end = Date.now() + patienceMs;
   for (let attempt = 1; ; attempt++) {
     try {

@@ -5,9 +5,6 @@ import { outlastAbsence } from '../commands/outlast-absence';
 import { start } from '../instances/power';
 import type { InstanceHost } from '../instances/instance-host';
 
-/** How long parts of a host that has just booted are waited for, ms. */
-const PATIENCE_MS = 45_000;
-
 /** True the first time after the host has booted: the run directory is empty then. */
 export async function markBoot(runDir: string): Promise<boolean> {
   await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -49,7 +46,7 @@ async function recoverGuest(host: InstanceHost, instanceId: string, hostBooted: 
       }
       await start(host, instanceId, signal);
       logger.info({ instanceId }, 'guest started again after the host has booted');
-    }, { patienceMs: PATIENCE_MS, signal, logger, what: 'start' });
+    }, { signal, logger, what: 'start' });
   } else if (powerState === 1 || powerState === 3) {
     await host.workshop.connect(spec);
   }

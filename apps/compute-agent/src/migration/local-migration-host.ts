@@ -74,8 +74,12 @@ export function localMigrationHost({ host, store, images, storage, imagesDir, ov
     streaming: async (instanceId) => (await streamsOf(instanceId)).length > 0,
 
     async shield(instanceId) {
-      const shielded = await shieldStreams(instanceId);
-      logger.info({ instanceId, shielded }, 'connections of a guest in post-copy let no reset end them');
+      try {
+        const shielded = await shieldStreams(instanceId);
+        logger.info({ instanceId, shielded }, 'connections of a guest in post-copy let no reset end them');
+      } catch (error) {
+        logger.warn({ instanceId, reason: errorMessage(error) }, 'connections of a guest in post-copy are not shielded');
+      }
     },
 
     async check(spec, comesFrom) {

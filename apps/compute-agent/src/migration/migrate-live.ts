@@ -172,7 +172,7 @@ export class LiveMigration {
   private async shield(): Promise<void> {
     if (this.shielded) return;
     this.shielded = true;
-    await this.host.shield?.(this.instanceId).catch((error: unknown) => this.host.logger.warn({ instanceId: this.instanceId, reason: errorMessage(error) }, 'connections of a guest in post-copy are not shielded'));
+    await this.host.shield?.(this.instanceId);
   }
 
   private async tell(job: MigrationJob, { last = false, stuck = false } = {}): Promise<void> {

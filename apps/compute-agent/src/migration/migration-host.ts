@@ -28,7 +28,7 @@ export interface MigrationHost extends InstanceHost {
   dropStream(instanceId: string): Promise<number>;
   /** Whether the machine has a connection by which its memory comes or goes, whatever the hypervisor's daemon believes. */
   streaming?(instanceId: string): Promise<boolean>;
-  /** Keeps resets from the connections by which memory of a switched guest still travels. */
+  /** Keeps resets from the connections by which memory of a switched guest still travels. Does not fail: without it the guest moves on all the same. */
   shield?(instanceId: string): Promise<void>;
   tell(progress: Omit<Progress, 'hostId' | 'sequence'>): Promise<{ forced: boolean }>;
   logger: Logger;

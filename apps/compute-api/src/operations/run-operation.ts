@@ -156,7 +156,7 @@ export class OperationRun {
     const next = operation.step + 1;
     const following = this.workflow.steps[next];
     const host = (operation.data.hostname as string | undefined) ?? null;
-    const followingRow = sql`LEFT JOIN operation_steps AS n ON n.operation_id = o.id AND n.phase = ${operation.phase} AND n.step = ${following?.name ?? null} AND n.attempt = ${operation.attempt}`;
+    const followingRow = following ? sql`LEFT JOIN operation_steps AS n ON n.operation_id = o.id AND n.phase = ${operation.phase} AND n.step = ${following.name} AND n.attempt = ${operation.attempt}` : sql``;
     const begin = following ? sql`n.started_at = NOW(3), n.deadline = ${dbNowPlus(following.timeoutMs)}, n.host = COALESCE(${host}, n.host),` : sql``;
     const instance = changes ? sql`JOIN instances AS i ON i.id = o.instance_id AND i.generation = o.generation` : sql``;
     const change = changes ? sql`${sql.join(Object.entries({ ...changes, updated_at: dbNow }).map(([column, value]) => sql`${sql.ref(`i.${column}`)} = ${value}`))},` : sql``;
@@ -164,7 +164,7 @@ export class OperationRun {
     const unwanted: CancelWish = step.pointOfNoReturn ? CANCEL.undo : CANCEL.no;
     const { numAffectedRows } = await sql`UPDATE operations AS o LEFT JOIN operation_steps AS s
         ON s.operation_id = o.id AND s.phase = ${operation.phase} AND s.step = ${step.name} AND s.attempt = ${operation.attempt}
-        ${following ? followingRow : sql``} ${instance}
+        ${followingRow} ${instance}
       SET ${past} ${begin} ${change} o.step = ${next}, o.tries = 0, o.data_json = ${JSON.stringify(operation.data)}, o.waiting_command = NULL,
         s.finished_at = NOW(3), s.result = 'Success', s.details = NULL, s.host = COALESCE(${host}, s.host)
       WHERE o.id = ${operation.id} AND o.owner = ${options.owner} AND o.claim_epoch = ${operation.claimEpoch} AND o.state = 'running' AND o.cancel_requested IN (${CANCEL.no}, ${unwanted})`.execute(options.db);
