@@ -1,5 +1,7 @@
 import { badRequest, type RequestContext } from '@virga/core';
 import { sql } from '@virga/db';
+import type { SelectQueryBuilder } from 'kysely';
+import type { ComputeDb } from '../db/schema';
 import { readPage, readSort, withQuery, type FastifyRequest, type Microversion, type PolicyEnforcer } from '@virga/rest';
 import { readBoolean } from '../booleans';
 import type { ComputeSettings, Db } from '../tokens';
@@ -27,19 +29,25 @@ export async function listServers(deps: ListDeps, caller: RequestContext, { mino
   const page = readPage(single(query), settings.maxLimit);
   const sort = readSort(query as Record<string, string>, SORT_KEYS, [['created_at', 'desc']]);
   const keys: [string, 'asc' | 'desc'][] = [...sort.map(([key, dir]) => [SORT_COLUMNS[key], dir] as [string, 'asc' | 'desc']), ['id', sort[0]![1]]];
-  let select = selectServers(db, settings.networkSchema);
-  for (const condition of serverConditions(query, caller, minor, settings.networkSchema, allProjects)) select = select.where(condition);
-  if (page.marker !== undefined) select = select.where(afterMarker(await findMarker(db, page.marker, caller), keys));
-  for (const [column, dir] of keys) select = select.orderBy(sql.ref(`instances.${column}`), dir);
-  const rows = page.limit === 0 ? [] : await select.limit(page.limit).execute().catch(refusePattern);
-  const next = rows.length > 0 && rows.length === page.limit
+  const conditions = serverConditions(query, caller, minor, settings.networkSchema, allProjects);
+  if (page.marker !== undefined) conditions.push(afterMarker(await findMarker(db, page.marker, caller), keys));
+  const pageOf = async <O>(select: SelectQueryBuilder<ComputeDb, 'instances', O>): Promise<O[]> => {
+    let narrowed = select;
+    for (const condition of conditions) narrowed = narrowed.where(condition);
+    for (const [column, dir] of keys) narrowed = narrowed.orderBy(sql.ref(`instances.${column}`), dir);
+    return page.limit === 0 ? [] : narrowed.limit(page.limit).execute().catch(refusePattern);
+  };
+  const links = (rows: readonly { id: string }[]) => (rows.length > 0 && rows.length === page.limit
     ? { servers_links: [{ rel: 'next', href: withQuery(request, { marker: rows.at(-1)!.id }) }] }
-    : {};
-  if (form === 'brief') return { servers: rows.map((row) => serverBrief(row, request)), ...next };
-  const servers = await addAddresses(db, settings.networkSchema, rows);
+    : {});
+  if (form === 'brief') {
+    const rows = await pageOf(db.selectFrom('instances').select(['instances.id', 'display_name']));
+    return { servers: rows.map((row) => serverBrief(row, request)), ...links(rows) };
+  }
+  const servers = await addAddresses(db, settings.networkSchema, await pageOf(selectServers(db, settings.networkSchema)));
   const admin = policy.allows(caller, 'os_compute_api:os-extended-server-attributes');
   const context = { request, at: minor, admin, form: 'list' as const };
-  return { servers: servers.map((server) => serverDetail(server, context)), ...next };
+  return { servers: servers.map((server) => serverDetail(server, context)), ...links(servers) };
 }
 
 /** MariaDB's number for a regular expression that it cannot run, or gave up on. */
