@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuildSpec, GuestPlaces } from '@virga/contracts';
+import { errorMessage } from '@virga/core';
 import { cachedName, type ImageCache } from '../disks/image-cache';
 import { diskBytes, emptyDisks, GIB, makeRootDisk } from '../disks/instance-disks';
 import type { SharedStorage } from '../disks/shared-storage';
