@@ -1,65 +1,6 @@
 import { sql } from '@virga/db';
-import { silentLogger } from '@virga/core';
-import type { FakeAgent } from '@virga/testing';
-import { INVARIANTS } from '../verify/invariants';
-import { verifyCloud } from '../verify/verify-cloud';
-import { startLab, type Lab } from './lab';
-
-let lab: Lab;
-let small: string;
-let large: string;
-let net: string;
-let image: string;
-let server: string;
-beforeAll(async () => {
-  lab = await startLab({ hosts: 3, conductor: { leaseMs: 1500, sweepMs: 100, reconcileMs: 0, resize: { sameHost: false } } });
-  small = await lab.makeFlavor('small');
-  large = await lab.makeFlavor('large', { ram: 128, vcpus: 2, disk: 2 });
-  net = lab.network.addNetwork('net1');
-  image = lab.images.add();
-});
-afterAll(() => lab.stop());
-
-const row = (id = server) => lab.db.selectFrom('instances').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-const agentOf = async (id = server) => { const { host } = await row(id); return lab.agents.find(({ hostname }) => hostname === host)!; };
-const act = (body: Record<string, unknown>, options = {}) => lab.call('POST', `/v2.1/servers/${server}/action`, body, options);
-const migrate = (argument: unknown = null, options = {}) => lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { migrate: argument }, options);
-const resize = (flavorRef = large) => act({ resize: { flavorRef } });
-const newest = async (id = server) => (await lab.asAdmin('GET', `/v2.1/os-migrations?instance_uuid=${id}`)).body.migrations[0];
-const settled = () => lab.serverUntil(server, (seen) => seen['OS-EXT-STS:task_state'] === null);
-const reaches = (status: string) => lab.serverUntil(server, (seen) => seen.status === status && seen['OS-EXT-STS:task_state'] === null);
-const heal = () => { for (const agent of lab.agents) for (const verb of Object.keys(agent.behaviour)) delete agent.behaviour[verb]; };
-const all = (verb: string, behaviour: FakeAgent['behaviour'][string]) => { for (const agent of lab.agents) agent.behaviour[verb] = behaviour; };
-const asked = (verb: string) => lab.until(async () => lab.agents.flatMap((agent) => agent.executed.filter((command) => command.verb === verb && command.instanceId === server).map((command) => ({ agent, command }))), (seen) => seen.length > 0).then((seen) => seen.at(-1)!);
-async function create(flavorRef = small): Promise<string> {
-  const { body } = await lab.call('POST', '/v2.1/servers', { server: { name: 's', imageRef: image, flavorRef, networks: [{ uuid: net }] } });
-  await lab.active(body.server.id);
-  return body.server.id as string;
-}
-const look = () => verifyCloud({ db: lab.db, bus: lab.broker.connect('conductor'), logger: silentLogger, wake: () => undefined, wakeRelay: () => undefined }, INVARIANTS, { fix: false, pauseMs: 20 });
-
-/** Exactly one guest, one claim, one binding and one booking, all where and as large as the books say; nothing kept aside. */
-async function expectOnePlace(vmState = 'active') {
-  const { host_id: hostId, host, vm_state: state, flavor_json: flavor } = await row();
-  const { vcpus, ram, disk } = JSON.parse(flavor);
-  expect(state).toBe(vmState);
-  expect(lab.agents.filter(({ domains }) => domains.has(server)).map(({ hostname }) => hostname)).toEqual([host]);
-  expect(lab.agents.filter(({ aside }) => aside.has(server))).toEqual([]);
-  expect([...lab.placement.claims].map(([consumer, claim]) => [consumer, claim])).toEqual([[server, { hostId, resources: { vcpus, memoryMb: ram, diskGb: disk } }]]);
-  expect([...lab.network.ports.values()].map((port) => [port.hostname, port.nextHostname])).toEqual([[host, '']]);
-  expect(await lab.usage()).toEqual({ booked: { instances: 1, cores: vcpus, ram }, counted: { instances: 1, cores: vcpus, ram } });
-  expect((await look()).violations).toEqual([]);
-}
-
-beforeEach(async () => { server = await create(); });
-afterEach(async () => {
-  heal();
-  await lab.call('DELETE', `/v2.1/servers/${server}`);
-  await lab.gone(server);
-  expect(lab.placement.claims.size).toBe(0);
-  expect(lab.agents.flatMap(({ domains, aside }) => [...domains.keys(), ...aside.keys()])).toEqual([]);
-  expect(await lab.usage()).toMatchObject({ booked: { instances: 0, cores: 0, ram: 0 } });
-});
+import { startLab } from './lab';
+import { act, agentOf, all, asked, create, expectOnePlace, heal, lab, large, look, migrate, newest, reaches, replaceServer, resize, row, server, settled, small, VERBS } from './resize-lab';
 
 it('gives a server another size on another host, and keeps the old one until it is confirmed', async () => {
   const source = await agentOf();
@@ -111,9 +52,7 @@ it('goes back to the old size and host', async () => {
 });
 
 it('keeps what the old size takes of the quota while the way back is open', async () => {
-  await lab.call('DELETE', `/v2.1/servers/${server}`);
-  await lab.gone(server);
-  server = await create(large);
+  await replaceServer(large);
   const flat = await lab.makeFlavor('flat', { ram: 64, vcpus: 1, disk: 2 });
   await resize(flat);
   await reaches('VERIFY_RESIZE');
@@ -255,8 +194,6 @@ describe('refusals', () => {
   });
 });
 
-const VERBS = ['prepareMove', 'stop', 'putAside', 'receiveDisks', 'startMoved'] as const;
-
 it.each(VERBS)('takes all back when %s fails on every host', async (verb) => {
   const source = await agentOf();
   all(verb, { fail: 'no luck' });
@@ -296,113 +233,4 @@ it('does not start the guest anywhere else while a silent destination may have i
   expect(source.domains.get(server)).toBe(4);
   expect([...lab.network.ports.values()].map(({ hostname }) => hostname)).toEqual([source.hostname]);
   await target!.heartbeat();
-});
-
-describe('when a conductor is killed', () => {
-  /** Kills all of them while the host has the command, and has another take over. */
-  async function killWhile(verb: string): Promise<void> {
-    const { agent, command } = await asked(verb);
-    for (const conductor of lab.conductors.splice(0)) await conductor.kill();
-    heal();
-    await lab.addConductor();
-    await agent.report(command, 'ok');
-  }
-
-  it.each(VERBS)('a resize goes on: %s', async (verb) => {
-    all(verb, 'silent');
-    await resize();
-    await killWhile(verb);
-    await reaches('VERIFY_RESIZE');
-    await act({ confirmResize: null });
-    await reaches('ACTIVE');
-    await expectOnePlace();
-  });
-
-  it.each(['destroy', 'bringBack'])('a way back goes on: %s', async (verb) => {
-    await resize();
-    await reaches('VERIFY_RESIZE');
-    all(verb, 'silent');
-    await act({ revertResize: null });
-    await killWhile(verb);
-    await reaches('ACTIVE');
-    await expectOnePlace();
-  });
-
-  it('a confirmation goes on', async () => {
-    await resize();
-    await reaches('VERIFY_RESIZE');
-    all('discardAside', 'silent');
-    await act({ confirmResize: null });
-    await killWhile('discardAside');
-    await reaches('ACTIVE');
-    await expectOnePlace();
-  });
-});
-
-// The end of each test asserts that nothing is left.
-it.each(VERBS)('is deleted in the middle: %s', async (verb) => {
-  all(verb, 'silent');
-  await resize();
-  await asked(verb);
-  expect((await lab.call('DELETE', `/v2.1/servers/${server}`)).status).toBe(204);
-  await lab.gone(server);
-  expect((await lab.db.selectFrom('migrations').select('status').where('instance_id', '=', server).executeTakeFirstOrThrow()).status).toBe('cancelled');
-});
-
-it('is deleted while it waits for its confirmation, and while that goes on', async () => {
-  await resize();
-  await reaches('VERIFY_RESIZE');
-  all('discardAside', 'silent');
-  await act({ confirmResize: null });
-  await asked('discardAside');
-});
-
-it('stays resized when its new host does not let go of it, and can be confirmed then', async () => {
-  await resize();
-  await reaches('VERIFY_RESIZE');
-  all('destroy', { fail: 'busy' });
-  await act({ revertResize: null });
-  await lab.until(() => lab.db.selectFrom('instance_faults').select('message').where('instance_id', '=', server).execute(), (faults) => faults.length > 0);
-  heal();
-  await reaches('VERIFY_RESIZE');
-  expect((await newest()).status).toBe('finished');
-  await act({ confirmResize: null });
-  await reaches('ACTIVE');
-  await expectOnePlace();
-});
-
-it('is taken back by a reset of the state', async () => {
-  all('receiveDisks', 'silent');
-  await resize();
-  await asked('receiveDisks');
-  expect((await lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { 'os-resetState': { state: 'active' } })).status).toBe(202);
-  await settled();
-  heal();
-  expect((await newest()).status).toBe('cancelled');
-  await expectOnePlace();
-});
-
-it('is confirmed by itself after a time', async () => {
-  const conductor = await lab.addConductor({ resizeConfirmSeconds: 3600 });
-  await resize();
-  await reaches('VERIFY_RESIZE');
-  await conductor.stop();
-  expect((await row()).vm_state).toBe('resized');
-  const hasty = await lab.addConductor({ resizeConfirmSeconds: 1 });
-  await reaches('ACTIVE');
-  await hasty.stop();
-  expect((await newest()).status).toBe('confirmed');
-  await expectOnePlace();
-});
-
-it('gives up the way back when an administrator declares it to be something else', async () => {
-  await resize();
-  await reaches('VERIFY_RESIZE');
-  await lab.asAdmin('POST', `/v2.1/servers/${server}/action`, { 'os-resetState': { state: 'active' } });
-  const broken = await look();
-  expect(new Set(broken.violations.map(({ invariant }) => invariant))).toEqual(new Set(['move-awaits-word', 'allocation-belongs', 'aside-belongs']));
-  const context = { db: lab.db, bus: lab.broker.connect('conductor'), logger: silentLogger, wake: () => undefined, wakeRelay: () => undefined };
-  await verifyCloud(context, INVARIANTS, { fix: true, pauseMs: 20 });
-  expect((await newest()).status).toBe('error');
-  await expectOnePlace();
 });
